@@ -105,6 +105,20 @@ class Score:
     entity: np.ndarray
 
 
+@dataclass(frozen=True)
+class Example:
+    """A small made-up shop on which the contract suite tries a task; fitting it takes seconds.
+
+    `known_ahead`: by source, the columns that a cutoff may see ahead of time. The suite alters everything else
+    that lies beyond a cutoff and expects the same forecasts, bit by bit.
+    """
+
+    options: Any
+    sources: Mapping[str, pa.Table]
+    as_of: Instant
+    known_ahead: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
 @runtime_checkable
 class Forecaster(Protocol):
     """Anything that answers cases: a fitted model, a baseline."""
@@ -146,6 +160,11 @@ class Task(Protocol):
 
     def __init__(self, options: Any): ...
 
+    @classmethod
+    def example(cls) -> Example:
+        """A small shop for the contract suite (`forecasting tasks check NAME`)."""
+        ...
+
     def needs(self) -> Sequence[SourceNeed]:
         """The sources to read under the options given."""
         ...
@@ -177,7 +196,8 @@ class Task(Protocol):
         ...
 
     def baselines(self, dataset: Any, until: Instant) -> Mapping[str, Forecaster]:
-        """The gate's rivals by name, fitted on what was known at `until`."""
+        """The gate's rivals by name, fitted on what was known at `until`; the first is what goes out where there
+        is too little data to judge."""
         ...
 
     def score(self, dataset: Any, cases: Cases, forecast: Any) -> Score:

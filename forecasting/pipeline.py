@@ -1,0 +1,259 @@
+"""From a dataset to rows worth publishing: judge a recipe, refit it, forecast; and the same in hindsight.
+
+Pure computation over the protocol of `forecasting.task`: no warehouse, no clock on the wall, no task by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from forecasting.gate import Verdict, decide
+from forecasting.schema import NotEnoughData
+from forecasting.task import Cases, Fit, Fold, Forecaster, Instant, Model, Recipe, Score, Task
+
+MODEL = "model"
+CHAMPION = "champion"
+BASELINE = "baseline:"
+"""Prefix of a baseline's subject name, as in `run_metrics.subject`."""
+
+SHARD = 20_000
+"""Cases forecast and published at a time: what bounds the memory of a run."""
+
+Progress = Callable[[str, int, int], None]
+"""progress(what, done, total): what is going on, in words for a person."""
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One figure of `run_metrics`. `slice` is "evaluate" (all folds pooled) or "evaluate:FIRST CUTOFF"."""
+
+    slice: str
+    subject: str
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the gate saw and said about a recipe. `recipe` is None where there was too little data to search;
+    `reason` then says so, and the verdict names the baseline to publish."""
+
+    verdict: Verdict
+    metrics: Sequence[MetricRow]
+    recipe: Recipe | None
+    not_enough_data: bool = False
+
+
+@dataclass
+class _Ledger:
+    """Scores of every subject over the folds, as they come in."""
+
+    gate_metric: str
+    scores: dict[str, list[Score]] = field(default_factory=dict)
+    slices: list[str] = field(default_factory=list)
+
+    def add(self, slice_name: str, scores: Mapping[str, Score]) -> None:
+        self.slices.append(slice_name)
+        for subject, score in scores.items():
+            self.scores.setdefault(subject, []).append(score)
+
+    def metric_rows(self) -> list[MetricRow]:
+        rows = []
+        for subject, scores in self.scores.items():
+            for slice_name, score in zip(self.slices, scores, strict=True):
+                rows += [MetricRow(slice_name, subject, name, value) for name, value in score.metrics.items()]
+            rows += [MetricRow("evaluate", subject, name, value) for name, value in _pooled(scores).items()]
+        return rows
+
+    def verdict(self) -> Verdict:
+        """The gate over all folds: losses of one entity at several cutoffs are one cluster."""
+        losses = {subject: np.concatenate([score.loss for score in scores]) for subject, scores in self.scores.items()}
+        entity = np.concatenate([score.entity for score in self.scores[MODEL]])
+        rivals = {name: loss for name, loss in losses.items() if name == CHAMPION or name.startswith(BASELINE)}
+        return decide(losses[MODEL], rivals, entity)
+
+
+def _pooled(scores: Sequence[Score]) -> dict[str, float]:
+    """Mean of each metric over folds, weighted by their samples; `samples` themselves are summed."""
+    samples = np.array([score.metrics["samples"] for score in scores], dtype=np.float64)
+    weights = samples / max(samples.sum(), 1.0)
+    names = [name for name in scores[0].metrics if name != "samples"]
+    pooled = {name: float(np.dot(weights, [score.metrics[name] for score in scores])) for name in names}
+    return pooled | {"samples": float(samples.sum())}
+
+
+def judge(
+    task: Task,
+    dataset: Any,
+    as_of: Instant,
+    *,
+    seed: int = 0,
+    champion: Task | None = None,
+    checkpoint: Path | None = None,
+    progress: Progress = _silent,
+) -> Judgement:
+    """Fit the task's recipe before its evaluation folds and compare it there with baselines and champion.
+
+    `champion` is the reigning configuration as a task of the same kind: it competes refitted before the slice,
+    never with weights that saw it. Where there is too little history the verdict publishes the task's first
+    baseline and says why.
+    """
+    try:
+        folds = task.folds(dataset, as_of)
+        ledger, recipe = _Ledger(task.spec.gate_metric), None
+        for fit_until, same_fit in _by_fit(folds):
+            model = _fit(task, dataset, Fit(fit_until, seed, checkpoint=checkpoint), "judging: training", progress)
+            recipe = model.recipe
+            subjects = _subjects(model, task.baselines(dataset, fit_until))
+            if champion is not None:
+                subjects[CHAMPION] = _fit(champion, dataset, Fit(fit_until, seed), "judging: champion", progress)
+            for fold in same_fit:
+                slice_name = f"evaluate:{np.datetime_as_string(fold.cases.cutoff.min(), 'D')}"
+                ledger.add(slice_name, _score(task, dataset, fold.cases, subjects))
+    except NotEnoughData as shortage:
+        first = next(iter(task.baselines(dataset, as_of)))
+        verdict = Verdict(
+            passed=False,
+            publish=f"{BASELINE}{first}",
+            best_rival=f"{BASELINE}{first}",
+            difference=float("nan"),
+            standard_error=float("nan"),
+            reason=f"not_enough_data: {shortage}",
+        )
+        return Judgement(verdict, (), None, not_enough_data=True)
+    return Judgement(ledger.verdict(), ledger.metric_rows(), recipe)
+
+
+def forecaster_for(
+    task: Task,
+    dataset: Any,
+    as_of: Instant,
+    judgement: Judgement,
+    *,
+    seed: int = 0,
+    champion: Task | None = None,
+    checkpoint: Path | None = None,
+    progress: Progress = _silent,
+) -> Forecaster:
+    """What the gate chose, refitted on all that is known at `as_of` for the epochs found."""
+    publish = judgement.verdict.publish
+    if publish.startswith(BASELINE):
+        return task.baselines(dataset, as_of)[publish.removeprefix(BASELINE)]
+    winner = champion if publish == CHAMPION else task
+    if winner is None:
+        raise ValueError("the gate chose a champion that did not compete")
+    recipe = judgement.recipe if winner is task else None
+    return _fit(winner, dataset, Fit(as_of, seed, recipe, checkpoint), "training on all that is known", progress)
+
+
+def publication_rows(
+    task: Task, dataset: Any, cases: Cases, forecaster: Forecaster, *, shard: int = SHARD
+) -> Iterator[dict[str, pa.Table]]:
+    """Output rows shard by shard of cases, without the column `case`: memory is bounded by one shard."""
+    for start in range(0, len(cases), shard):
+        part = cases.take(np.arange(start, min(start + shard, len(cases))))
+        tables = task.rows(dataset, part, forecaster.predict(dataset, part))
+        yield {name: table.drop_columns(["case"]) for name, table in tables.items()}
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """What we would have said: `tables` are output rows with a column `cutoff` (timestamp[us, UTC]) in front."""
+
+    verdict: Verdict
+    metrics: Sequence[MetricRow]
+    tables: Mapping[str, pa.Table]
+    cases: int
+
+
+def backtest(
+    task: Task,
+    dataset: Any,
+    start: Instant,
+    end: Instant,
+    *,
+    every_days: int | None = None,
+    refit_days: int | None = None,
+    seed: int = 0,
+    progress: Progress = _silent,
+) -> Backtest:
+    """Fit on what was known at `start` (again every `refit_days`) and predict every case in [start, end).
+
+    Between fits the weights stand still while the inputs follow the clock. Raises NotEnoughData where a fit has
+    too little history or there is no case.
+    """
+    cases = task.backtest_cases(dataset, start, end, every_days)
+    if not len(cases):
+        raise NotEnoughData(
+            f"There is nothing to forecast from {start} to {end}.", remedy="Choose dates inside the data."
+        )
+    instants = _refits(start, end, refit_days)
+    fit_of = np.searchsorted(instants, cases.cutoff, side="right") - 1
+    ledger, rows = _Ledger(task.spec.gate_metric), []
+    for number, fit_until in enumerate(instants):
+        part = cases.take(fit_of == number)
+        if not len(part):
+            continue
+        note = f"training as of {np.datetime_as_string(fit_until, 'D')} ({number + 1} of {len(instants)})"
+        model = _fit(task, dataset, Fit(fit_until, seed), note, progress)
+        subjects = _subjects(model, task.baselines(dataset, fit_until))
+        forecast = model.predict(dataset, part)
+        rows.append(_with_cutoff(task.rows(dataset, part, forecast), part))
+        scores = _score(task, dataset, part, {name: s for name, s in subjects.items() if name != MODEL})
+        scores[MODEL] = task.score(dataset, part, forecast)
+        ledger.add(f"evaluate:{np.datetime_as_string(fit_until, 'D')}", scores)
+        progress("predicted", int((fit_of <= number).sum()), len(cases))
+    tables = {name: pa.concat_tables([part[name] for part in rows]) for name in rows[0]}
+    return Backtest(ledger.verdict(), ledger.metric_rows(), tables, len(cases))
+
+
+def _by_fit(folds: Sequence[Fold]) -> Iterator[tuple[Instant, list[Fold]]]:
+    """Folds grouped by the instant they are fitted at, so that one fit serves all of a group."""
+    for fit_until in sorted({fold.fit_until for fold in folds}):
+        yield fit_until, [fold for fold in folds if fold.fit_until == fit_until]
+
+
+def _fit(task: Task, dataset: Any, fit: Fit, what: str, progress: Progress) -> Model:
+    def report(done: int, total: int, note: str) -> None:
+        progress(f"{what} {note}".strip(), done, total)
+
+    return task.fit(dataset, Fit(fit.until, fit.seed, fit.recipe, fit.checkpoint, report))
+
+
+def _subjects(model: Model, baselines: Mapping[str, Forecaster]) -> dict[str, Forecaster]:
+    parts = {f"{MODEL}:{name}": part for name, part in model.parts().items()}
+    rivals = {f"{BASELINE}{name}": forecaster for name, forecaster in baselines.items()}
+    return {MODEL: model} | parts | rivals
+
+
+def _score(task: Task, dataset: Any, cases: Cases, subjects: Mapping[str, Forecaster]) -> dict[str, Score]:
+    return {
+        name: task.score(dataset, cases, forecaster.predict(dataset, cases)) for name, forecaster in subjects.items()
+    }
+
+
+def _refits(start: Instant, end: Instant, refit_days: int | None) -> np.ndarray:
+    """Instants of the fits, datetime64[us]: `start`, and every `refit_days` after it before `end`."""
+    if refit_days is None:
+        return np.array([start], dtype="datetime64[us]")
+    return np.arange(start, end, np.timedelta64(refit_days, "D"), dtype="datetime64[us]")
+
+
+def _with_cutoff(tables: Mapping[str, pa.Table], cases: Cases) -> dict[str, pa.Table]:
+    """The tables with `cutoff` of each row's case in the place of `case`."""
+    dated = {}
+    for name, table in tables.items():
+        cutoff = cases.cutoff[table["case"].to_numpy()]
+        column = pa.array(cutoff.astype("datetime64[us]")).cast(pa.timestamp("us", "UTC"))
+        dated[name] = table.drop_columns(["case"]).add_column(0, "cutoff", column)
+    return dated
