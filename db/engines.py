@@ -1,0 +1,215 @@
+"""Opening warehouses: one small object that knows its engine, its dialect and whether it may be written.
+
+Two roles. A `results` warehouse holds all that the suite owns: a SQLite file in WAL mode, or the schema `forecasting`
+of a PostgreSQL database (the only schema on the search path, so unqualified names never reach the user's tables).
+A `source` warehouse is only ever read: connections are opened read-only where the database can promise it.
+
+Transactions. `reading()` is one consistent snapshot, however many statements it holds; `writing()` takes SQLite's
+write lock at once (BEGIN IMMEDIATE), so a writer waits its turn instead of failing half way. The sqlite3 module's own
+transaction handling is off: it would commit before DDL, and a failed migration could not roll back.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
+
+from forecasting.schema import ConfigurationError, ForecastingError
+
+SCHEMA = "forecasting"
+"""Where all that the suite owns stands, in databases that have schemas."""
+
+BUSY_SECONDS = 60
+"""How long a SQLite writer waits for another one's transaction."""
+
+Role = Literal["results", "source"]
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """An open database. `url` hides its password when printed; `schema` is None where tables are found unqualified
+    (every source, and SQLite). `path` is the file of a SQLite database."""
+
+    name: str
+    url: URL
+    role: Role
+    engine: Engine = field(repr=False)
+    schema: str | None = None
+    path: Path | None = None
+
+    @property
+    def dialect(self) -> str:
+        """SQLAlchemy's name of the database: sqlite, postgresql, mysql, duckdb, ..."""
+        return self.engine.dialect.name
+
+    @property
+    def address(self) -> str:
+        """The database as a message may name it, without password."""
+        return self.url.render_as_string(hide_password=True)
+
+    @property
+    def libpq_uri(self) -> str:
+        """The PostgreSQL database as ADBC and libpq take it, password included: never print it."""
+        return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A read-only transaction in which every statement sees the same snapshot."""
+        options: dict[str, Any] = {"isolation_level": "REPEATABLE READ"} if self.dialect == "postgresql" else {}
+        with self._connect() as connection:
+            if options:
+                connection = connection.execution_options(**options, postgresql_readonly=True)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that commits at the end and rolls back, DDL too, on any exception. Refused on a source."""
+        if self.role == "source":
+            raise ForecastingError(f"warehouse {self.name!r} is a source and is only ever read")
+        with self._connect() as connection:
+            connection = connection.execution_options(forecasting_begin="IMMEDIATE")
+            with connection.begin():
+                yield connection
+
+    def close(self) -> None:
+        """Closes all pooled connections."""
+        self.engine.dispose()
+
+    def _connect(self) -> Connection:
+        try:
+            return self.engine.connect()
+        except OperationalError as error:
+            raise ConfigurationError(
+                f"warehouse {self.name!r} ({self.address}) cannot be reached: {_first_line(error)}.",
+                remedy="Check its url in [warehouses] of forecasting.toml, and that the database is running.",
+            ) from error
+        except SQLAlchemyError as error:
+            raise ConfigurationError(
+                f"warehouse {self.name!r} ({self.address}) cannot be opened: {_first_line(error)}."
+            ) from error
+
+
+def open_warehouse(url: str | URL, *, name: str = "results", role: Role = "results") -> Warehouse:
+    """Opens a database for one role; connections are made on first use and checked before each reuse.
+
+    `postgres://`, `postgresql://` and `postgresql+psycopg://` mean the same. The directory of a SQLite results file
+    is created, and so is the file; a SQLite source must exist. Raises ConfigurationError for a url that is none, a
+    missing driver, a source file that does not exist, and a results warehouse of another kind of database.
+    """
+    parsed = _parse(url, name)
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        return _open_sqlite(parsed, name, role)
+    if backend == "postgresql":
+        return _open_postgresql(parsed, name, role)
+    if role == "results":
+        raise ConfigurationError(
+            f"warehouse {name!r}: results cannot be kept in {backend}.",
+            remedy="Use SQLite or PostgreSQL for results; any SQLAlchemy database can be a source.",
+        )
+    return Warehouse(name, parsed, role, _create_engine(parsed, name))
+
+
+def _parse(url: str | URL, name: str) -> URL:
+    text = url
+    if isinstance(url, str) and url.startswith("postgres://"):
+        text = "postgresql://" + url.removeprefix("postgres://")
+    try:
+        parsed = make_url(text)
+    except ArgumentError as error:  # its message would repeat the url, password and all
+        raise ConfigurationError(
+            f"warehouse {name!r}: its url is not one that SQLAlchemy understands.",
+            remedy='It looks like "sqlite:///var/warehouse.db" or "postgresql://user:password@host/database".',
+        ) from error
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    return parsed
+
+
+def _create_engine(url: URL, name: str, **options: Any) -> Engine:
+    try:
+        return sa.create_engine(url, pool_pre_ping=True, hide_parameters=True, **options)
+    except (NoSuchModuleError, ImportError) as error:
+        raise ConfigurationError(
+            f"warehouse {name!r}: no driver for {url.drivername!r} is installed.",
+            remedy=f"Install the SQLAlchemy dialect of {url.get_backend_name()} into this environment.",
+        ) from error
+
+
+def _open_sqlite(url: URL, name: str, role: Role) -> Warehouse:
+    database = url.database
+    if not database or database == ":memory:":
+        raise ConfigurationError(
+            f"warehouse {name!r}: a SQLite database in memory cannot be shared between processes.",
+            remedy='Give it a file: "sqlite:///var/warehouse.db".',
+        )
+    path = Path(database).expanduser().absolute()
+    if role == "results":
+        _make_directory(path.parent, name)
+    elif not path.is_file():
+        raise ConfigurationError(f"warehouse {name!r}: there is no SQLite file {path}.")
+    mode = "rwc" if role == "results" else "ro"
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{path.as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS, check_same_thread=False
+        )
+        connection.isolation_level = None  # we say BEGIN ourselves
+        if role == "results":
+            connection.execute("pragma journal_mode = wal")
+            connection.execute("pragma synchronous = normal")
+            connection.execute("pragma foreign_keys = on")
+        else:
+            connection.execute("pragma query_only = on")
+        return connection
+
+    engine = _create_engine(url.set(database=str(path), query={}), name, creator=connect)
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get("forecasting_begin") == "IMMEDIATE"
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return Warehouse(name, engine.url, role, engine, path=path)
+
+
+def _make_directory(directory: Path, name: str) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"warehouse {name!r}: its directory {directory} cannot be made: {error.strerror}."
+        ) from error
+
+
+def _open_postgresql(url: URL, name: str, role: Role) -> Warehouse:
+    engine = _create_engine(url, name, pool_size=4, max_overflow=16)
+    results = role == "results"
+
+    @sa.event.listens_for(engine, "connect")
+    def configure(connection: Any, record: Any) -> None:
+        # SET rather than startup options: connection poolers refuse those.
+        autocommit, connection.autocommit = getattr(connection, "autocommit", None), True
+        with connection.cursor() as cursor:
+            cursor.execute("set time zone 'UTC'")
+            if results:
+                cursor.execute("select set_config('search_path', %s, false)", (SCHEMA,))
+            else:
+                cursor.execute("set default_transaction_read_only = on")
+        connection.autocommit = autocommit
+
+    return Warehouse(name, url, role, engine, schema=SCHEMA if results else None)
+
+
+def _first_line(error: SQLAlchemyError) -> str:
+    cause = getattr(error, "orig", None) or error
+    return (str(cause).strip().splitlines() or [type(cause).__name__])[0].rstrip(".")
