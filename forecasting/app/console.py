@@ -1,0 +1,203 @@
+"""What a command says and where: results on stdout, progress and logs on stderr, secrets nowhere.
+
+With `--json` stdout carries exactly one document, whatever else a library prints.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from forecasting.app.scrubbing import Scrubber
+
+VERSION = 1
+"""Version of the JSON documents; it rises when a key changes its meaning or goes away."""
+
+OURS = ("forecasting", "db", "tasks", "reports", "migrations")
+"""Loggers of the suite; what other libraries log is shown from warnings up."""
+
+_run_id: ContextVar[str] = ContextVar("run_id", default="-")
+_WIDE = 200  # columns of output that is no terminal: rows of a table stay on one line
+
+
+@contextmanager
+def log_run(run_id: str) -> Iterator[None]:
+    """Every log line inside carries this run id."""
+    token = _run_id.set(run_id)
+    try:
+        yield
+    finally:
+        _run_id.reset(token)
+
+
+class Console:
+    """The two streams of one command. `logs`: the directory for what the boundary of errors files away."""
+
+    def __init__(self, *, json_output: bool = False, level: str = "info", quiet: bool = False):
+        self.json_output, self.quiet = json_output, quiet
+        self.scrubber = Scrubber()
+        self.logs = Path("var") / "logs"  # the configuration moves it
+        self._stdout = sys.stdout
+        self._out = RichConsole(file=sys.stdout, highlight=False, soft_wrap=True, width=_width(sys.stdout))
+        self._error = RichConsole(file=sys.stderr, highlight=False, soft_wrap=True, stderr=True)
+        self._written = False
+        self.set_level(level)
+
+    def set_level(self, level: str) -> None:
+        """Show log lines from this level up (debug, info, warning, error)."""
+        handler = _Handler(self._error, self.scrubber)
+        root = logging.getLogger()
+        for old in [old for old in root.handlers if isinstance(old, _Handler)]:
+            root.removeHandler(old)
+        root.addHandler(handler)
+        root.setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+        for name in OURS:
+            logging.getLogger(name).setLevel(level.upper())
+        for name in ("matplotlib", "urllib3", "asyncio", "torch"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        logging.captureWarnings(True)
+        logging.getLogger("py.warnings").setLevel(logging.DEBUG if level == "debug" else logging.ERROR)
+
+    def say(self, text: str = "") -> None:
+        """A line for a person on stdout; silent with --json and --quiet."""
+        if not self.json_output and not self.quiet:
+            self._out.print(self.scrubber.scrub(text), markup=False, highlight=False)
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str = "") -> None:
+        """A table for a person; numbers right-aligned."""
+        if self.json_output:
+            return
+        if title:
+            self._out.print(title, style="bold", markup=False)
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        for index, name in enumerate(columns):
+            numeric = any(isinstance(row[index], int | float) and not isinstance(row[index], bool) for row in rows)
+            table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(self.scrubber.scrub(show(value))) for value in row))
+        self._out.print(table)
+
+    def document(self, command: str, content: Mapping[str, Any]) -> None:
+        """The one JSON document of a command; silent without --json."""
+        if not self.json_output or self._written:
+            return
+        self._written = True
+        document = {"version": VERSION, "command": command, **self.scrubber.scrub_document(_plain(content))}
+        self._stdout.write(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+        self._stdout.flush()
+
+    def error(self, message: str) -> None:
+        """One line on stderr."""
+        line = " ".join(self.scrubber.scrub(message).split())
+        self._error.print(Text.assemble(("error: ", "bold red"), line))
+
+    @contextmanager
+    def progress(self) -> Iterator[Callable[[str, int, int], None]]:
+        """A bar on stderr where that is a terminal; yields `report(what, done, total)`, total 0 for unknown."""
+        if not self._error.is_terminal or self.quiet:
+            yield lambda what, done, total: None
+            return
+        bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            console=self._error,
+            transient=True,
+        )
+        with bar:
+            current: TaskID | None = None
+            stage = ""
+
+            def report(what: str, done: int, total: int) -> None:
+                nonlocal current, stage
+                if current is None or what != stage:
+                    if current is not None:
+                        bar.remove_task(current)
+                    current, stage = bar.add_task(what, total=total or None), what
+                bar.update(current, completed=done, total=total or None)
+
+            yield report
+
+
+class _Handler(logging.Handler):
+    """Log lines through the console that draws the bars, so that neither tears the other."""
+
+    def __init__(self, console: RichConsole, scrubber: Scrubber):
+        super().__init__()
+        self._console, self._scrubber = console, scrubber
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            time = dt.datetime.fromtimestamp(record.created, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            message = record.getMessage()
+            if record.exc_info and record.exc_info[1] is not None:  # never a traceback: the boundary files that away
+                message += f" ({type(record.exc_info[1]).__name__}: {record.exc_info[1]})"
+            line = " ".join(self._scrubber.scrub(message).split())
+            text = f"{time} {record.levelname:<7} run={_run_id.get()} {line}"
+            self._console.print(text, markup=False, highlight=False, style="dim" if record.levelno <= 20 else "")
+        except Exception:  # a full disk or a closed pipe must not end a run
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Stay silent: there is nowhere left to say it."""
+
+
+def show(value: Any) -> str:
+    """A value as a person reads it: "–" for nothing, thousands grouped, four figures of a fraction, UTC to minutes."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    if isinstance(value, np.datetime64):
+        value = value.astype("datetime64[s]").item()
+    if isinstance(value, dt.datetime):
+        return _utc(value).strftime("%Y-%m-%d %H:%M")
+    return str(value)
+
+
+def _utc(value: dt.datetime) -> dt.datetime:
+    return value.astimezone(dt.UTC) if value.tzinfo else value.replace(tzinfo=dt.UTC)
+
+
+def _plain(value: Any) -> Any:
+    """JSON values: instants as ISO 8601 in UTC, what is not finite as null."""
+    if isinstance(value, np.generic):
+        value = value.astype("datetime64[us]").item() if isinstance(value, np.datetime64) else value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dt.datetime):
+        return _utc(value).strftime("%Y-%m-%dT%H:%M:%S") + (f".{value.microsecond:06d}Z" if value.microsecond else "Z")
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset | np.ndarray):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _width(stream: Any) -> int | None:
+    isatty = getattr(stream, "isatty", None)
+    return None if isatty and isatty() else _WIDE
