@@ -1,0 +1,124 @@
+"""Checkpoints: all that a training needs to go on after a kill, bit for bit as if nothing had happened."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from forecasting import artifacts
+from forecasting.schema import ArtifactError
+
+if TYPE_CHECKING:
+    from forecasting.trainer import Trainer
+
+FORMAT = 1
+
+
+@dataclass
+class Checkpoint:
+    """Where and how often to save. `key` says what is being trained (data, cutoff, options): a checkpoint of another
+    key, configuration or model is discarded, never resumed. The directory belongs to one training, and is the
+    caller's to delete."""
+
+    directory: Path
+    every_seconds: float = 30.0
+    key: str = ""
+    _saved_at: float = field(default_factory=time.monotonic, repr=False)
+
+    def is_due(self) -> bool:
+        return time.monotonic() - self._saved_at >= self.every_seconds
+
+    def save(self, trainer: Trainer) -> None:
+        """Write the newest state beside the one before, then delete that one: a kill leaves at least one whole."""
+        target = self.directory / f"epoch-{trainer.progress.epoch:06d}-step-{trainer.progress.step:09d}"
+        if not target.exists():
+            artifacts.save(target, _tensors(trainer), _document(trainer, self.key))
+        for old in self._saved():
+            if old != target:
+                shutil.rmtree(old)
+        self._saved_at = time.monotonic()
+
+    def resume(self, trainer: Trainer) -> bool:
+        """Bring a fresh trainer to the newest whole state of the same training; false where there is none."""
+        for directory in reversed(self._saved()):
+            try:
+                tensors, document = artifacts.load(directory)
+            except ArtifactError:  # half deleted by a kill: the one before it, or none, will do
+                continue
+            if document["identity"] == _identity(trainer, self.key):
+                _restore(trainer, tensors, document)
+                return True
+        shutil.rmtree(self.directory, ignore_errors=True)
+        return False
+
+    def _saved(self) -> list[Path]:
+        return sorted(self.directory.glob("epoch-*"))
+
+
+def _identity(trainer: Trainer, key: str) -> dict[str, Any]:
+    """What two trainings must share for one to resume the other, as JSON values."""
+    shapes = {name: list(value.shape) for name, value in trainer.model.state_dict().items()}
+    return {
+        "format": FORMAT,
+        "key": key,
+        "config": asdict(trainer.config),
+        "batches": len(trainer.batches),
+        "shapes": shapes,
+        "torch": torch.__version__,
+    }
+
+
+def _document(trainer: Trainer, key: str) -> dict[str, Any]:
+    progress = asdict(trainer.progress)
+    if not trainer.best:
+        progress["best_loss"] = None  # infinity is no JSON
+    return {
+        "identity": _identity(trainer, key),
+        "progress": progress,
+        "running_loss": trainer.running_loss.item(),
+    }
+
+
+def _tensors(trainer: Trainer) -> dict[str, np.ndarray]:
+    found: dict[str, Tensor] = {f"model/{name}": value for name, value in trainer.model.state_dict().items()}
+    found |= {f"best/{name}": value for name, value in trainer.best.items()}
+    found |= {f"average/{k}": value for k, value in enumerate(trainer.average)}
+    for k, state in trainer.optimiser.state_dict()["state"].items():
+        found |= {f"optimiser/{k}/{name}": value for name, value in state.items() if value is not None}
+    found["random/cpu"] = torch.get_rng_state()
+    if trainer.device.type == "cuda":
+        found["random/cuda"] = torch.cuda.get_rng_state(trainer.device)
+    return {name: value.detach().cpu().numpy() for name, value in found.items()}
+
+
+def _restore(trainer: Trainer, arrays: dict[str, np.ndarray], document: dict[str, Any]) -> None:
+    from forecasting.trainer import EpochRecord, Progress
+
+    parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "average": {}, "optimiser": {}, "random": {}}
+    for name, array in arrays.items():
+        part, key = name.split("/", 1)
+        parts[part][key] = torch.from_numpy(array.copy())
+    trainer.model.load_state_dict(parts["model"])
+    trainer.best = {name: value.to(trainer.device) for name, value in parts["best"].items()}
+    trainer.average = [parts["average"][str(k)].to(trainer.device) for k in range(len(parts["average"]))]
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in parts["optimiser"].items():
+        k, key = name.split("/", 1)
+        state.setdefault(int(k), {})[key] = value
+    trainer.optimiser.load_state_dict({**trainer.optimiser.state_dict(), "state": state})
+    progress = dict(document["progress"])
+    progress["history"] = [EpochRecord(**record) for record in progress["history"]]
+    if progress["best_loss"] is None:
+        del progress["best_loss"]
+    trainer.progress = Progress(**progress)
+    trainer.running_loss.fill_(document["running_loss"])
+    torch.set_rng_state(parts["random"]["cpu"])
+    if "cuda" in parts["random"]:
+        torch.cuda.set_rng_state(parts["random"]["cuda"], trainer.device)
