@@ -1,0 +1,265 @@
+"""Mapped sources: where a canonical source stands in a shop's own warehouse, column by column.
+
+A mapping is plain configuration; `resolve` holds it against the real database and says which of the canonical and
+extra columns are there. All names are quoted by SQLAlchemy, so reserved words, upper case and odd characters are safe.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
+
+from db.canonical import columns_to_read
+from db.engines import Warehouse
+from forecasting.schema import Column, ConfigurationError, DataError, Source
+
+
+@dataclass(frozen=True)
+class SourceMapping:
+    """One `[sources.NAME]` of forecasting.toml.
+
+    `warehouse`: its name, None for the results warehouse. At most one of `table` ("orders", "shop.orders") and
+    `query` (a SELECT of the user's own); with neither, the canonical table. `columns`: canonical or extra name ->
+    theirs; columns that are not named keep their names. `timezone`: IANA name, of times without an offset.
+    Raises ConfigurationError where it contradicts itself.
+    """
+
+    source: str
+    warehouse: str | None = None
+    table: str | None = None
+    query: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    timezone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        if self.table and self.query:
+            raise ConfigurationError(
+                f"source {self.source!r} names both a table and a query.", remedy="Keep one of the two."
+            )
+        try:
+            ZoneInfo(self.timezone)
+        except (ValueError, OSError, KeyError) as error:
+            raise ConfigurationError(
+                f"source {self.source!r}: {self.timezone!r} is no time zone.",
+                remedy='Use an IANA name such as "Europe/Berlin" or "UTC".',
+            ) from error
+
+    @property
+    def mapped(self) -> bool:
+        """Whether the user says where the source is, so that its absence is an error."""
+        return bool(self.warehouse or self.table or self.query or self.columns)
+
+
+@dataclass(frozen=True)
+class ResolvedColumn:
+    """A column that is there: what it means, their name for it, and its type code by the driver (may be None)."""
+
+    column: Column
+    theirs: str
+    type_code: object = None
+
+
+@dataclass(frozen=True)
+class ResolvedSource:
+    """A source found in a warehouse: what to select from, and the columns there are."""
+
+    source: Source
+    mapping: SourceMapping
+    warehouse: Warehouse
+    relation: sa.FromClause
+    columns: tuple[ResolvedColumn, ...]
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for messages."""
+        return f"{described(self.mapping)} of warehouse {self.warehouse.name!r}"
+
+
+def described(mapping: SourceMapping) -> str:
+    """The table or query of a mapping, for messages."""
+    return "its query" if mapping.query else f"table {mapping.table or mapping.source!r}"
+
+
+def resolve(
+    warehouse: Warehouse, mapping: SourceMapping, source: Source, extra: Sequence[str] = ()
+) -> ResolvedSource | None:
+    """The source as it stands in the warehouse; None where it is not mapped and there is no such table.
+
+    Raises DataError where a mapped table, a mapped or required column or an extra one is missing, and
+    ConfigurationError where the query cannot be run."""
+    with warehouse.reading() as connection:
+        relation = _relation(connection, warehouse, mapping)
+        if relation is None:
+            if mapping.mapped:
+                raise _no_table(connection, warehouse, mapping)
+            return None
+        there = _columns_there(connection, warehouse, mapping, relation)
+    columns = _match(mapping, source, extra, there)
+    relation = _with_columns(relation, mapping, [column.theirs for column in columns])
+    return ResolvedSource(source, mapping, warehouse, relation, columns)
+
+
+def quoted_table(name: str, columns: Iterable[str] = (), schema: str | None = None) -> sa.TableClause:
+    """A table clause whose every name is quoted."""
+    quoted = [sa.column(sa.quoted_name(column, quote=True)) for column in columns]
+    owner = None if schema is None else sa.quoted_name(schema, quote=True)
+    return sa.table(sa.quoted_name(name, quote=True), *quoted, schema=owner)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A sentence that offers the nearest known name, or nothing."""
+    by_lower = {other.lower(): other for other in known}
+    near = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return f"Did you mean {by_lower[near[0]]!r}?" if near else ""
+
+
+def _relation(connection: sa.Connection, warehouse: Warehouse, mapping: SourceMapping) -> sa.FromClause | None:
+    if mapping.query:
+        return _subquery(mapping.query)
+    inspector = sa.inspect(connection)
+    for schema, name in _places(warehouse, mapping):
+        try:
+            if inspector.has_table(name, schema=schema):
+                return quoted_table(name, schema=schema)
+        except SQLAlchemyError:  # a schema that is none, in dialects that ask the database for it
+            continue
+    return None
+
+
+def _places(warehouse: Warehouse, mapping: SourceMapping) -> list[tuple[str | None, str]]:
+    """Where a table may stand, in order: our schema, the database's default one, and the schema it names."""
+    name = mapping.table or mapping.source
+    places: list[tuple[str | None, str]] = [(warehouse.schema, name)]
+    if warehouse.schema is not None:
+        places.append(("public", name))
+    if mapping.table and "." in name:
+        schema, _, table = name.rpartition(".")
+        places.append((schema, table))
+    return places
+
+
+def _subquery(query: str, columns: Sequence[str] = ()) -> sa.FromClause:
+    escaped = re.sub(r":", r"\\:", query.strip().rstrip(";"))  # a colon is no parameter in the user's own SQL
+    names = [sa.column(sa.quoted_name(name, quote=True)) for name in columns]
+    return sa.text(escaped + "\n").columns(*names).subquery("source")  # the line break ends a trailing comment
+
+
+def _with_columns(relation: sa.FromClause, mapping: SourceMapping, names: Sequence[str]) -> sa.FromClause:
+    if mapping.query:
+        return _subquery(mapping.query, names)
+    assert isinstance(relation, sa.TableClause)
+    return quoted_table(relation.name, names, relation.schema)
+
+
+def _columns_there(
+    connection: sa.Connection, warehouse: Warehouse, mapping: SourceMapping, relation: sa.FromClause
+) -> dict[str, object]:
+    """Names of the relation's columns with the driver's type codes; SQLite's declared type in its place."""
+    try:
+        result = connection.execute(sa.select(sa.literal_column("*")).select_from(relation).limit(0))
+    except SQLAlchemyError as error:
+        raise ConfigurationError(
+            f"source {mapping.source!r}: {described(mapping)} cannot be read from warehouse {warehouse.name!r}: "
+            f"{first_line(error)}.",
+            remedy=f"Correct [sources.{mapping.source}] in forecasting.toml.",
+        ) from error
+    described_by = result.cursor.description if result.cursor is not None else ()
+    names = [entry[0] for entry in described_by]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigurationError(
+            f"source {mapping.source!r}: {described(mapping)} has two columns named {twice!r}.",
+            remedy="Give each column of the query a name of its own.",
+        )
+    result.close()
+    if warehouse.dialect == "sqlite" and isinstance(relation, sa.TableClause):
+        found = sa.inspect(connection).get_columns(relation.name, schema=relation.schema)
+        return dict.fromkeys(names) | {column["name"]: column["type"] for column in found if column["name"] in names}
+    return {entry[0]: entry[1] for entry in described_by}
+
+
+def _match(
+    mapping: SourceMapping, source: Source, extra: Sequence[str], there: Mapping[str, object]
+) -> tuple[ResolvedColumn, ...]:
+    found = []
+    for column in columns_to_read(source, extra):
+        theirs = _find(mapping.columns.get(column.name, column.name), there)
+        if theirs is not None:
+            found.append(ResolvedColumn(column, theirs, there[theirs]))
+        elif column.name in mapping.columns:
+            theirs = mapping.columns[column.name]
+            raise DataError(
+                f"{described(mapping)} has no column {theirs!r}, to which {column.name!r} is mapped.",
+                source=source.name,
+                column=column.name,
+                remedy=did_you_mean(theirs, there) or f"It has {_listed(there)}.",
+            )
+        elif column.required or column.name in extra:
+            raise _no_column(mapping, source, column, there)
+    return tuple(found)
+
+
+def _find(name: str, there: Iterable[str]) -> str | None:
+    """The column of that name, else the only one that differs by case alone."""
+    if name in there:
+        return name
+    alike = [other for other in there if other.lower() == name.lower()]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _no_column(mapping: SourceMapping, source: Source, column: Column, there: Mapping[str, object]) -> DataError:
+    misspelt = did_you_mean(column.name, [name for name in mapping.columns if source.column(name) is None])
+    if misspelt:
+        remedy = f"[sources.{source.name}] columns maps another name. {misspelt} It should be {column.name!r}."
+    else:
+        near = did_you_mean(column.name, there)
+        remedy = (
+            f'Say which column it is: [sources.{source.name}] columns = {{ {column.name} = "THEIR NAME" }}. '
+            + (near or f"The columns are {_listed(there)}.")
+        )
+    need = "required column" if column.required else "column"
+    return DataError(
+        f"{described(mapping)} lacks the {need} {column.name!r}.",
+        source=source.name,
+        column=column.name,
+        remedy=remedy,
+    )
+
+
+def _no_table(connection: sa.Connection, warehouse: Warehouse, mapping: SourceMapping) -> DataError:
+    inspector = sa.inspect(connection)
+    try:
+        names = [*inspector.get_table_names(warehouse.schema), *inspector.get_view_names(warehouse.schema)]
+    except (SQLAlchemyError, NoSuchTableError, NotImplementedError):
+        names = []
+    near = did_you_mean(mapping.table or mapping.source, names)
+    return DataError(
+        f"warehouse {warehouse.name!r} has no {described(mapping)}.",
+        source=mapping.source,
+        remedy=near or f"Correct `table` in [sources.{mapping.source}] of forecasting.toml.",
+    )
+
+
+def _listed(names: Iterable[str], limit: int = 12) -> str:
+    names = list(names)
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(repr(name) for name in names[:limit]) + more if names else "none"
+
+
+def first_line(error: Exception) -> str:
+    """The first line of a database's own message, without SQLAlchemy's dressing or parameters."""
+    cause = getattr(error, "orig", None) or error
+    return (str(cause).strip().splitlines() or [type(cause).__name__])[0].rstrip(".")
+
+
+def unmapped(source: str) -> SourceMapping:
+    """The mapping of a source that the configuration does not name: its canonical table in the results warehouse."""
+    return SourceMapping(source)
+
+
