@@ -17,6 +17,9 @@ import pytest
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
+from db import migrate
+from db.engines import Warehouse, open_warehouse
+
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
@@ -52,3 +55,12 @@ def warehouse_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "postgresql":
         return request.getfixturevalue("postgres_database")
     return f"sqlite:///{tmp_path / 'warehouse.db'}"
+
+
+@pytest.fixture
+def warehouse(warehouse_url: str) -> Iterator[Warehouse]:
+    """A results warehouse of each kind with the tables of the house and of every built-in task, all empty."""
+    opened = open_warehouse(warehouse_url)
+    migrate.upgrade(opened, ["tasks.demand.migrations"])
+    yield opened
+    opened.close()

@@ -1,0 +1,120 @@
+"""The house's own tables: ledgers of what ran, the pointer to what is published, and who is at work.
+
+Names and columns of `runs`, `run_metrics`, `models` and `quarantine` are a contract (DESIGN.md). Instants are UTC.
+The tables are made by the revisions in `migrations`; `db.migrate.check` holds both against each other.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from db.types import UtcDateTime, document
+
+METADATA = sa.MetaData()
+
+_ROW_ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite numbers rows by INTEGER keys alone
+
+RUNS = sa.Table(
+    "runs",
+    METADATA,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("task", sa.Text, nullable=False),  # the configured task
+    sa.Column("slot", UtcDateTime, nullable=False),
+    sa.Column("as_of", UtcDateTime, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),  # running, done, failed, abandoned
+    sa.Column("trigger", sa.Text, nullable=False),  # who asked: command, job:NAME, backfill, demo
+    sa.Column("model_id", sa.Text),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("finished_at", UtcDateTime),
+    sa.Column("rows", sa.BigInteger),
+    sa.Column("error", sa.Text),
+    sa.Column("subject", sa.Text),  # whose rows these are: model, champion, baseline:NAME
+    sa.Column("fallback", sa.Boolean),  # the gate failed: the rows are not the model's
+    sa.Column("published_at", UtcDateTime),  # null where the pointer stayed
+    sa.Column("exit_code", sa.Integer),
+    sa.Column("fence", sa.BigInteger, nullable=False),
+    sa.Column("code_version", sa.Text),
+    sa.Column("config", document()),
+    sa.Column("data_from", UtcDateTime),
+    sa.Column("data_until", UtcDateTime),
+    sa.Index("runs_by_task", "task", "started_at"),
+)
+
+RUN_METRICS = sa.Table(
+    "run_metrics",
+    METADATA,
+    sa.Column("run_id", sa.Text, sa.ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("slice", sa.Text, primary_key=True),
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("metric", sa.Text, primary_key=True),
+    sa.Column("value", sa.Double),  # null where it is not a number
+)
+
+MODELS = sa.Table(
+    "models",
+    METADATA,
+    sa.Column("model_id", sa.Text, primary_key=True),
+    sa.Column("task", sa.Text, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("encoder", sa.Text),
+    sa.Column("trained_until", UtcDateTime, nullable=False),
+    sa.Column("uri", sa.Text, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("champion", sa.Boolean, nullable=False),
+    sa.Column("run_id", sa.Text),
+    sa.Column("config", document()),
+    sa.Column("recipe", document()),
+    sa.Index("models_by_task", "task", "created_at"),
+)
+sa.Index(
+    "models_one_champion",
+    MODELS.c.task,
+    unique=True,
+    sqlite_where=MODELS.c.champion,
+    postgresql_where=MODELS.c.champion,
+)
+
+QUARANTINE = sa.Table(
+    "quarantine",
+    METADATA,
+    sa.Column("quarantine_id", _ROW_ID, primary_key=True, autoincrement=True),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("row", document(), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Index("quarantine_by_run", "run_id", "source"),
+)
+
+PUBLICATIONS = sa.Table(
+    "publications",
+    METADATA,
+    sa.Column("task", sa.Text, primary_key=True),  # one row a task: moving it publishes all its tables at once
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("as_of", UtcDateTime, nullable=False),
+    sa.Column("fence", sa.BigInteger, nullable=False),
+    sa.Column("published_at", UtcDateTime, nullable=False),
+)
+
+CLAIMS = sa.Table(
+    "claims",
+    METADATA,
+    sa.Column("task", sa.Text, primary_key=True),
+    sa.Column("slot", UtcDateTime, primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("fence", sa.BigInteger, nullable=False),  # grows with every claim of the task
+    sa.Column("state", sa.Text, nullable=False),  # running, done, failed
+    sa.Column("claimed_at", UtcDateTime, nullable=False),
+    sa.Column("heartbeat_at", UtcDateTime, nullable=False),
+    sa.Column("lease_expires_at", UtcDateTime, nullable=False),
+    sa.Column("run_id", sa.Text),
+)
+
+LOADS = sa.Table(
+    "loads",
+    METADATA,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("sha256", sa.Text, primary_key=True),
+    sa.Column("file", sa.Text, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("loaded_at", UtcDateTime, nullable=False),
+)

@@ -1,0 +1,1 @@
+"""Demand's lineage of Alembic revisions (branch `demand`)."""
