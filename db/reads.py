@@ -21,7 +21,6 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import SQLAlchemyError
 
-from db.canonical import TEXT_TYPE
 from db.convert import as_text
 from db.engines import Warehouse
 from db.mapping import ResolvedColumn, ResolvedSource, first_line
@@ -195,28 +194,6 @@ def _array(values: Sequence[Any], flag: bool = False) -> pa.Array:
 
 
 def _written(value: Any) -> str:
-    if isinstance(value, float | Decimal) and value == value.to_integral_value() if isinstance(value, Decimal) else (
-        isinstance(value, float) and value.is_integer()
-    ):
+    if isinstance(value, float | Decimal) and value == value // 1:  # an id 7.0 reads as "7"
         return str(int(value))
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-
-
-def concatenated(chunks: list[pa.Array]) -> pa.Array:
-    """One array of a column's converted batches, which are released as it grows: dictionaries unified; where
-    batches of an ANY column disagree, all as text."""
-    types = {chunk.type for chunk in chunks if not pa.types.is_null(chunk.type)}
-    type_ = types.pop() if len(types) == 1 else TEXT_TYPE
-    same = [chunk if chunk.type == type_ else _retyped(chunk, type_) for chunk in chunks]
-    chunks.clear()
-    column = pa.chunked_array(same, type_)
-    same.clear()
-    if pa.types.is_dictionary(type_):
-        column = column.unify_dictionaries()
-    return column.combine_chunks()
-
-
-def _retyped(chunk: pa.Array, type_: pa.DataType) -> pa.Array:
-    if pa.types.is_null(chunk.type):
-        return pa.nulls(len(chunk), type_)
-    return as_text(chunk).dictionary_encode()
