@@ -10,6 +10,7 @@ import json
 import logging
 import math
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,7 +23,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from forecasting import __version__
 from forecasting.app.scrubbing import Scrubber
+from forecasting.schema import ForecastingError
 
 VERSION = 1
 """Version of the JSON documents; it rises when a key changes its meaning or goes away."""
@@ -104,6 +107,21 @@ class Console:
         """One line on stderr."""
         line = " ".join(self.scrubber.scrub(message).split())
         self._error.print(Text.assemble(("error: ", "bold red"), line))
+
+    def unexpected(self, error: BaseException, command: str) -> ForecastingError:
+        """The error that a user sees in the place of one that nobody expected; its traceback goes to a file."""
+        time = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        text = f"forecasting {__version__}, {command}, {time}\n\n" + "".join(traceback.format_exception(error))
+        file = self.logs / f"error-{time}.log"
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(self.scrubber.scrub(text), encoding="utf-8")
+            remedy = f"Details are in {file}."
+        except OSError:
+            remedy = ""
+        first = (str(error).strip().splitlines() or [""])[0][:300].rstrip(".")
+        what = f"{type(error).__name__}: {first}" if first else type(error).__name__
+        return ForecastingError(f"Something went wrong that should not: {what}.", remedy=remedy)
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[str, int, int], None]]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import click
@@ -107,24 +104,8 @@ def _said(error: BaseException, console: Console, command: str) -> tuple[str, st
         return _sentence(error.format_message()), f"See `{path} --help`.", ExitCode.USAGE
     if isinstance(error, click.Abort | KeyboardInterrupt):
         return "Interrupted.", "What was published before still stands.", ExitCode.ERROR
-    file = _file_away(error, console, command)
-    first = (str(error).strip().splitlines() or [""])[0][:300]
-    what = f"{type(error).__name__}: {first}" if first else type(error).__name__
-    remedy = f"Details are in {file}." if file else ""
-    return _sentence(f"Something went wrong that should not: {what}"), remedy, ExitCode.ERROR
-
-
-def _file_away(error: BaseException, console: Console, command: str) -> Path | None:
-    """The traceback in a file below var/logs, without secrets; None where it cannot be written."""
-    time = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    text = f"forecasting {__version__}, {command}, {time}\n\n" + "".join(traceback.format_exception(error))
-    file = console.logs / f"error-{time}.log"
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(console.scrubber.scrub(text), encoding="utf-8")
-    except OSError:
-        return None
-    return file
+    unexpected = console.unexpected(error, command)
+    return unexpected.message, unexpected.remedy, unexpected.exit_code
 
 
 def _closed_pipe() -> ExitCode:

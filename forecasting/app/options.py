@@ -12,7 +12,7 @@ import click
 from forecasting.app.console import Console
 
 if TYPE_CHECKING:
-    from forecasting.app.workspace import Workspace
+    pass
 
 _META = "forecasting.options"
 

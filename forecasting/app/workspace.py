@@ -135,7 +135,7 @@ class Workspace:
             return self._opened(name, "source" if mapped else "results")
         if name not in self.configuration.warehouses:
             raise ConfigurationError(
-                f"{self.configuration.label}: [sources.{source}] names the warehouse {name!r}, which is not configured.",
+                f"{self.configuration.label}: [sources.{source}] names the warehouse {name!r}, which is no table here.",
                 remedy=did_you_mean(name, self.configuration.warehouses),
             )
         return self._opened(name, "source")
@@ -149,12 +149,11 @@ class Workspace:
         from db.mapping import SourceMapping
 
         config = self.configuration.sources.get(name)
-        warehouse = self.source_warehouse(name)
         if config is None:
-            return SourceMapping(name, warehouse.name)
+            return SourceMapping(name)
         return SourceMapping(
             name,
-            warehouse.name,
+            config.warehouse,
             table=config.table,
             query=config.query,
             columns=dict(config.columns),

@@ -1,0 +1,63 @@
+"""The configuration that `init` writes: every table that there is, commented, and valid as it stands."""
+
+TEMPLATE = """\
+# Configuration of `forecasting`. Values in force: this file, then FORECASTING_* variables, then options.
+# Relative paths are taken from the directory of this file. `forecasting check` says what is wrong with it.
+
+[settings]
+# var = "var"                    # models, reports and logs go below it        (FORECASTING_VAR)
+# seed = 0                       # the same seed trains the same model         (FORECASTING_SEED)
+# log_level = "info"             # debug, info, warning, error                 (FORECASTING_LOG_LEVEL)
+# quarantine_limit = 0.05        # more bad rows than this share stop a run    (FORECASTING_QUARANTINE_LIMIT)
+# keep_runs = 30                 # published runs kept for each task           (FORECASTING_KEEP_RUNS)
+# keep_artifacts = 10            # models kept for each task                   (FORECASTING_KEEP_ARTIFACTS)
+# retrain_after_days = 7         # `--retrain auto` trains anew at this age    (FORECASTING_RETRAIN_AFTER_DAYS)
+# stale_after_hours = 36         # `status` calls a task without a job stale   (FORECASTING_STALE_AFTER_HOURS)
+# currency = "€"                 # shown before amounts in reports             (FORECASTING_CURRENCY)
+
+# --- Warehouses: where data stands and where results go -------------------------------------------------------------
+# Give one of url, url_env (a variable that holds the URL) and url_file (a file that holds it).
+
+# [warehouses.results]           # the target of everything that is written; SQLite or PostgreSQL
+# url = "sqlite:///var/warehouse.db"
+# url = "postgresql+psycopg://USER@HOST/DATABASE"
+
+# [warehouses.shop]              # a source is only ever read, and may be any database that SQLAlchemy knows
+# url_env = "SHOP_URL"
+
+# --- Sources: your tables under your names --------------------------------------------------------------------------
+# customers, items, locations, interactions, orders, order_events, order_lines, sales, stock, supply, calendar, weather.
+# A source without a table here is read from the results warehouse, where `forecasting load` puts it.
+
+# [sources.orders]
+# warehouse = "shop"
+# table = "public.shop_orders"   # or: query = "select ... from ..."
+# columns = { order_id = "id", placed_at = "created", cancelled_at = "cancelled" }   # ours = "yours"
+# timezone = "Europe/Berlin"     # of times without a zone; UTC by default
+
+# [sources.order_lines]
+# warehouse = "shop"
+# table = "public.shop_order_lines"
+# columns = { item_id = "sku", quantity = "qty" }
+
+# --- Tasks: without any table here, every installed task with its default options -----------------------------------
+
+# [tasks.demand]
+# frequency = "D"                # D, W or M
+# horizon = 28                   # steps of the frequency
+# known_ahead = ["price"]        # columns of `sales` known for the days to come
+# features = []                  # the same, known only up to the cutoff
+# encoder = "gru"                # or "lstm"
+
+# [tasks.weekly-demand]          # the same task again under another name
+# type = "demand"
+# frequency = "W"
+
+# --- Jobs: what `forecasting run --job NAME` runs, and when it is due -----------------------------------------------
+
+# [jobs.nightly-demand]
+# task = "demand"
+# cron = "0 2 * * *"             # minute hour day-of-month month day-of-week
+# timezone = "Europe/Berlin"
+# retrain_after_days = 7
+"""
