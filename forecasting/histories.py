@@ -6,7 +6,7 @@ begins. "As of a cutoff" is a binary search over these arrays and never a copy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -113,15 +113,35 @@ class Histories:
         many steps as the longest history has binary digits. Among the rows before it there may be late ones
         that the cutoff does not see yet: `window` and `visible` leave them out.
         """
-        low, high = self.offsets[entity], self.offsets[np.asarray(entity) + 1]
-        instants = self.occurred_at
-        if not len(instants):
-            return low
+        return self._bisect(entity, lambda row: self.occurred_at[row] < cutoff)
+
+    def version(self, entity: np.ndarray, occurred_at: np.ndarray, cutoff: np.ndarray) -> np.ndarray:
+        """The row of each entity that occurred exactly at an instant, in its latest version that the cutoff sees:
+        int64 [n] positions, -1 where there is none. A later correction of a row carries the same `occurred_at`
+        and a later `known_at`. The three arguments are [n], or one for all; instants datetime64 in UTC.
+        """
+        entity, instants, cutoff = np.broadcast_arrays(entity, occurred_at, cutoff)
+
+        def before(row: np.ndarray) -> np.ndarray:
+            at = self.occurred_at[row]
+            return (at < instants) | ((at == instants) & (self.known_at[row] <= cutoff))
+
+        row = self._bisect(entity, before) - 1
+        if not len(self.occurred_at):
+            return np.full_like(row, -1)
+        found = (row >= self.offsets[entity]) & (self.occurred_at[row] == instants) & self.visible(row, cutoff)
+        return np.where(found, row, -1)
+
+    def _bisect(self, entity: np.ndarray, before: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """The first row of each entity for which `before` no longer holds, int64 [n]."""
+        entity = np.asarray(entity)
+        low, high = self.offsets[entity], self.offsets[entity + 1]
+        last = len(self.occurred_at) - 1
         for _ in range(int((high - low).max(initial=0)).bit_length()):
             middle = (low + high) // 2
-            # Where low == high the case is settled; its middle may lie one past the end of the array.
-            before = (low < high) & (instants[np.minimum(middle, len(instants) - 1)] < cutoff)
-            low, high = np.where(before, middle + 1, low), np.where(before, high, middle)
+            # Where low == high the case is settled, and its middle may lie one past the end of the array.
+            onward = (low < high) & before(np.minimum(middle, last))
+            low, high = np.where(onward, middle + 1, low), np.where(onward, high, middle)
         return low
 
     def visible(self, row: np.ndarray, cutoff: np.ndarray | np.datetime64) -> np.ndarray:
