@@ -21,7 +21,9 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
+from db import sqlite_files
 from forecasting.schema import ConfigurationError, ForecastingError
 
 SCHEMA = "forecasting"
@@ -157,13 +159,10 @@ def _open_sqlite(url: URL, name: str, role: Role) -> Warehouse:
         _make_directory(path.parent, name)
     elif not path.is_file():
         raise ConfigurationError(f"warehouse {name!r}: there is no SQLite file {path}.")
-    mode = "rwc" if role == "results" else "ro"
+    mode: Literal["rwc", "ro"] = "rwc" if role == "results" else "ro"
 
     def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            f"{path.as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS, check_same_thread=False
-        )
-        connection.isolation_level = None  # we say BEGIN ourselves
+        connection = sqlite_files.connect(path, mode=mode, timeout=BUSY_SECONDS)
         if role == "results":
             connection.execute("pragma journal_mode = wal")
             connection.execute("pragma synchronous = normal")
@@ -172,7 +171,8 @@ def _open_sqlite(url: URL, name: str, role: Role) -> Warehouse:
             connection.execute("pragma query_only = on")
         return connection
 
-    engine = _create_engine(url.set(database=str(path), query={}), name, creator=connect)
+    # No idle connection stays open: the file must be free when ADBC's turn comes (`db.sqlite_files`).
+    engine = _create_engine(url.set(database=str(path), query={}), name, creator=connect, poolclass=NullPool)
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

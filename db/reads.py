@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from db.convert import as_text
 from db.engines import Warehouse
 from db.mapping import ResolvedColumn, ResolvedSource, first_line
+from db.sqlite_files import adbc_turn
 from forecasting.schema import DataError, Kind
 
 BATCH_ROWS = 65_536
@@ -67,7 +68,7 @@ def _sqlite(resolved: ResolvedSource, warehouse: Warehouse) -> Iterator[pa.Recor
     statement = _sqlite_statement(resolved)
     sql = str(statement.compile(dialect=sa.create_mock_engine("sqlite://", print).dialect, compile_kwargs=_LITERAL))
     with ExitStack() as stack:
-        uri = f"{warehouse.path.as_uri()}?mode=ro"
+        uri = stack.enter_context(adbc_turn(warehouse.path))
         connection = stack.enter_context(adbc_driver_sqlite.dbapi.connect(uri))
         cursor = stack.enter_context(connection.cursor())
         cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)})
