@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -62,7 +62,9 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
-    def main(self, args: Sequence[str] | None = None, *rest: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(  # type: ignore[override]  # it never returns
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> NoReturn:
         """Runs a command line; always ends in SystemExit with a code of the contract."""
         arguments = list(sys.argv[1:] if args is None else args)
         console = Console(json_output="--json" in arguments)
@@ -70,7 +72,7 @@ class Commands(click.Group):
         if console.json_output:
             sys.stdout = sys.stderr  # whatever a library prints must not spoil the document
         try:
-            result = super().main(arguments, *rest, standalone_mode=False, obj=console, **extra)
+            result = super().main(arguments, prog_name, **{**extra, "standalone_mode": False, "obj": console})
             code = ExitCode(result) if isinstance(result, int) else ExitCode.DONE
             stdout.flush()
         except BaseException as error:

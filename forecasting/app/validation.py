@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
-from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -38,16 +37,11 @@ def build(cls: type[T], table: Mapping[str, Any], where: str) -> T:
         if item.init and item.default is MISSING and item.default_factory is MISSING and item.name not in table:
             raise ConfigurationError(f"{where}: the key {item.name!r} is missing.")
     try:
-        return _adapter(cls).validate_python(dict(table))
+        return TypeAdapter(cls).validate_python(dict(table))
     except ValidationError as error:
         raise ConfigurationError(f"{where}: {_first(error)}") from None
     except ConfigurationError as error:
         raise ConfigurationError(f"{where}: {error.message}", remedy=error.remedy) from None
-
-
-@cache
-def _adapter(cls: type[T]) -> TypeAdapter[T]:
-    return TypeAdapter(cls)
 
 
 def _first(error: ValidationError) -> str:

@@ -6,6 +6,7 @@ Nothing is opened or imported before it is asked for, so `--help` and `init` sta
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +14,13 @@ from typing import TYPE_CHECKING
 from forecasting.app.config import DEFAULT_WAREHOUSE, Configuration, JobConfig, TaskConfig, WarehouseConfig
 from forecasting.app.console import Console
 from forecasting.app.validation import build, did_you_mean
-from forecasting.schema import SOURCES, ConfigurationError, Source
+from forecasting.schema import SOURCES, ConfigurationError, SourceNeed
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from db.engines import Role, Warehouse
+    from db.extract import Extraction
     from db.mapping import SourceMapping
     from forecasting.task import Task
 
@@ -126,48 +128,61 @@ class Workspace:
             prepare_schema(self, warehouse)
         return warehouse
 
-    def source_warehouse(self, source: str) -> Warehouse:
-        """The warehouse that a source is read from."""
-        config = self.configuration.sources.get(source)
-        name = config.warehouse if config and config.warehouse else self.results_name
-        if name == self.results_name:
-            mapped = config is not None and (config.table is not None or config.query is not None)
-            return self._opened(name, "source" if mapped else "results")
-        if name not in self.configuration.warehouses:
-            raise ConfigurationError(
-                f"{self.configuration.label}: [sources.{source}] names the warehouse {name!r}, which is no table here.",
-                remedy=did_you_mean(name, self.configuration.warehouses),
-            )
-        return self._opened(name, "source")
-
-    def source(self, name: str) -> Source:
-        """The declaration of a source; one that is not canonical has extra columns alone."""
-        return SOURCES.get(name) or Source(name, ())
-
-    def mapping(self, name: str) -> SourceMapping:
-        """Where a source stands and what its columns are called there."""
+    def mappings(self, sources: Iterable[str]) -> dict[str, SourceMapping]:
+        """Where the configured ones among these sources stand, and what their columns are called there."""
         from db.mapping import SourceMapping
 
-        config = self.configuration.sources.get(name)
-        if config is None:
-            return SourceMapping(name)
-        return SourceMapping(
-            name,
-            config.warehouse,
-            table=config.table,
-            query=config.query,
-            columns=dict(config.columns),
-            timezone=config.timezone,
+        found = {}
+        for name in sources:
+            config = self.configuration.sources.get(name)
+            if config is not None:
+                found[name] = SourceMapping(
+                    name,
+                    config.warehouse,
+                    table=config.table,
+                    query=config.query,
+                    columns=dict(config.columns),
+                    timezone=config.timezone,
+                )
+        return found
+
+    def source_warehouses(self, sources: Iterable[str]) -> dict[str, Warehouse]:
+        """The warehouses, opened read-only, that these sources are mapped to; the results warehouse aside."""
+        opened = {}
+        for source in sources:
+            config = self.configuration.sources.get(source)
+            name = config.warehouse if config else None
+            if name is None or name == self.results_name:
+                continue
+            if name not in self.configuration.warehouses and name != DEFAULT_WAREHOUSE:
+                raise ConfigurationError(
+                    f"{self.configuration.label}: [sources.{source}] names the warehouse {name!r}, which is no table "
+                    "of the file.",
+                    remedy=did_you_mean(name, self.configuration.warehouses) or f"Add [warehouses.{name}].",
+                )
+            opened[name] = self._opened(name, "source")
+        return opened
+
+    def extract(self, needs: Sequence[SourceNeed], results: Warehouse | None = None) -> Extraction:
+        """The checked sources that a task needs, from wherever they stand. Raises DataError."""
+        from db.extract import extract
+
+        names = source_names(needs)
+        return extract(
+            needs,
+            results or self.results(),
+            self.source_warehouses(names),
+            self.mappings(names),
+            limit_share=self.configuration.settings.quarantine_limit,
         )
 
     def check_sources(self) -> None:
         """Refuse a `[sources.NAME]` that nothing reads."""
-        known = set(SOURCES) | {need.source for name in self.tasks for need in self.task(name).needs()}
         for name in self.configuration.sources:
-            if name not in known:
+            if name not in SOURCES:
                 raise ConfigurationError(
-                    f"{self.configuration.label}: [sources.{name}] is no source of any task.",
-                    remedy=did_you_mean(name, known),
+                    f"{self.configuration.label}: [sources.{name}] is no source that the suite knows.",
+                    remedy=did_you_mean(name, SOURCES),
                 )
 
     def close(self) -> None:
@@ -233,6 +248,11 @@ class Workspace:
         if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
             url = url.set(database=str(base / Path(url.database).expanduser()))
         return url
+
+
+def source_names(needs: Sequence[SourceNeed]) -> list[str]:
+    """Every source that needs may read, in their order, those read instead of an absent one too."""
+    return list(dict.fromkeys(name for need in needs for name in (need.source, *need.instead)))
 
 
 def now() -> dt.datetime:
