@@ -11,7 +11,7 @@ import numpy as np
 from db.engines import Warehouse
 from db.extract import Extraction, extract
 from forecasting import clock
-from forecasting.app.workspace import Workspace, now
+from forecasting.app.workspace import Workspace, now, source_names
 from forecasting.schema import SOURCES, SourceNeed
 from forecasting.task import Instant, Task
 
@@ -38,14 +38,12 @@ def read(workspace: Workspace, results: Warehouse, task: Task) -> Reading:
 
 def extract_sources(workspace: Workspace, results: Warehouse, task: Task) -> Extraction:
     """The task's sources as checked tables."""
-    names = [name for need in task.needs() for name in (need.source, *need.instead)]
-    mappings = {name: workspace.mapping(name) for name in names if name in workspace.configuration.sources}
-    warehouses = {mapping.warehouse: workspace.source_warehouse(name) for name, mapping in mappings.items()}
+    names = source_names(task.needs())
     return extract(
         task.needs(),
         results,
-        {name: warehouse for name, warehouse in warehouses.items() if name is not None},
-        mappings,
+        workspace.source_warehouses(names),
+        workspace.mappings(names),
         limit_share=workspace.configuration.settings.quarantine_limit,
         now=now(),
     )

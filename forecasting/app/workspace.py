@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from db.engines import Role, Warehouse
-    from db.extract import Extraction
     from db.mapping import SourceMapping
     from forecasting.task import Task
 
@@ -162,19 +161,6 @@ class Workspace:
                 )
             opened[name] = self._opened(name, "source")
         return opened
-
-    def extract(self, needs: Sequence[SourceNeed], results: Warehouse | None = None) -> Extraction:
-        """The checked sources that a task needs, from wherever they stand. Raises DataError."""
-        from db.extract import extract
-
-        names = source_names(needs)
-        return extract(
-            needs,
-            results or self.results(),
-            self.source_warehouses(names),
-            self.mappings(names),
-            limit_share=self.configuration.settings.quarantine_limit,
-        )
 
     def check_sources(self) -> None:
         """Refuse a `[sources.NAME]` that nothing reads."""
