@@ -55,7 +55,7 @@ class Cron:
 
     def latest(self, now: datetime, timezone: str) -> datetime | None:
         """The last due time at or before `now` (aware), in UTC; wall-clock times that a change of clocks skips are
-        due when the clock moves on, those that it repeats are due once, the first time."""
+        due as much later as the clock was moved, those that it repeats are due once, the first time."""
         zone = ZoneInfo(timezone)
         today = now.astimezone(zone).date()
         for back in range(-1, _SEARCH_DAYS):  # from tomorrow: a skipped time may have moved over midnight
