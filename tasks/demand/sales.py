@@ -20,11 +20,13 @@ NEVER = np.iinfo(np.int64).max // 4
 class Surroundings:
     """Columns that series share: a calendar by region, the weather by station.
 
-    `panel` holds their periods, `row`: int32 [S] says which row of it is a series', -1 for none.
+    `panel` holds their periods, `row`: int32 [S] says which row of it is a series', -1 for none;
+    `absent` is what a period without entry reads as.
     """
 
     panel: Panel
     row: np.ndarray
+    absent: float = np.nan
 
 
 @dataclass(frozen=True)
@@ -203,8 +205,11 @@ class SalesGrid:
     ) -> np.ndarray:
         result = np.empty((len(series), length, len(names)), np.float32)
         for number, name in enumerate(names):
-            panel, row = (own, series) if name in own.columns or shared is None else (shared.panel, shared.row[series])
-            result[:, :, number] = panel.gather(name, row, start, length, known_by)
+            if shared is None or name in own.columns:
+                result[:, :, number] = own.gather(name, series, start, length, known_by)
+                continue
+            values = shared.panel.gather(name, shared.row[series], start, length, known_by)
+            result[:, :, number] = np.where(np.isnan(values), shared.absent, values)
         return result
 
     def _instant(self, period: np.ndarray) -> np.ndarray:
