@@ -101,8 +101,8 @@ class Histories:
         """How many rows each entity has, int64 [E]."""
         return np.diff(self.offsets)
 
-    def find(self, ids: np.ndarray | Sequence[str]) -> np.ndarray:
-        """The positions, int64 [n], of entities by id; -1 for an unknown one."""
+    def find(self, ids: np.ndarray | Sequence[str | None]) -> np.ndarray:
+        """The positions, int64 [n], of entities by id; -1 for an unknown or missing one."""
         index = pc.index_in(pa.array(ids, pa.string()), pa.array(self.entities, pa.string()))
         return pc.fill_null(index, -1).to_numpy(zero_copy_only=False).astype(np.int64)
 
