@@ -22,6 +22,7 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script import Script, ScriptDirectory
+from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -267,10 +268,9 @@ def _migrate(
 def _explained(warehouse: Warehouse) -> Iterator[None]:
     try:
         yield
-    except CommandError as error:
+    except (CommandError, RevisionError) as error:
         raise ConfigurationError(f"migrations of warehouse {warehouse.name!r}: {error}.") from error
     except SQLAlchemyError as error:
         cause = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
-        raise ForecastingError(
-            f"the migration of warehouse {warehouse.name!r} ({warehouse.address}) failed and changed nothing: {cause[0]}."
-        ) from error
+        place = f"warehouse {warehouse.name!r} ({warehouse.address})"
+        raise ForecastingError(f"the migration of {place} failed and changed nothing: {cause[0]}.") from error
