@@ -1,0 +1,29 @@
+"""Whose rows these are, in plain words."""
+
+from __future__ import annotations
+
+from reports.view import Provenance
+
+NAMES = {
+    "model": "the trained model",
+    "champion": "the reigning model",
+    "seasonal_naive": "last week's sales repeated",
+    "moving_average": "the average of recent weeks",
+    "empirical_quantiles": "how often each quantity sold lately",
+    "croston": "Croston's rule for slow sellers",
+}
+"""Plain names of subjects and of baselines that are known; others are shown as they are called."""
+
+
+def subject_name(subject: str | None) -> str:
+    """A subject of the ledgers ("model", "champion", "baseline:NAME") in plain words."""
+    if not subject:
+        return "an unknown rule"
+    name = subject.removeprefix("baseline:")
+    return NAMES.get(name, name.replace("_", " "))
+
+
+def maker(provenance: Provenance) -> str:
+    """Who made the published rows."""
+    name = subject_name(provenance.subject)
+    return f"a simple rule ({name})" if (provenance.subject or "").startswith("baseline:") else name
