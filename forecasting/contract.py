@@ -122,7 +122,8 @@ class _Suite:
         """Options are a frozen dataclass with a default for every field, and JSON values."""
         options = self.task_class.Options
         _expect(dataclasses.is_dataclass(options), "Options is no dataclass")
-        _expect(options.__dataclass_params__.frozen, "Options is not frozen")
+        parameters = getattr(options, "__dataclass_params__", None)
+        _expect(bool(parameters and parameters.frozen), "Options is not frozen")
         json.dumps(dataclasses.asdict(options()))
 
     def check_needs(self) -> None:

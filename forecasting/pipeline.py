@@ -5,22 +5,27 @@ Pure computation over the protocol of `forecasting.task`: no warehouse, no clock
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from forecasting.gate import Verdict, decide
+from forecasting.gate import CHAMPION, MODEL, Verdict, decide
 from forecasting.schema import NotEnoughData
 from forecasting.task import Cases, Fit, Fold, Forecaster, Instant, Model, Recipe, Score, Task
+from forecasting.trainer import TrainingDiverged
 
-MODEL = "model"
-CHAMPION = "champion"
+log = logging.getLogger(__name__)
+
 BASELINE = "baseline:"
 """Prefix of a baseline's subject name, as in `run_metrics.subject`."""
+
+PART = "part:"
+"""Prefix of a part of the model, shown beside it and never judged (the sequence model alone in a blend)."""
 
 SHARD = 20_000
 """Cases forecast and published at a time: what bounds the memory of a run."""
@@ -45,20 +50,19 @@ class MetricRow:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the gate saw and said about a recipe. `recipe` is None where there was too little data to search;
-    `reason` then says so, and the verdict names the baseline to publish."""
+    """What the gate saw and said about a recipe. `recipe` is None where none was found: too little data, or a
+    training that diverged; the verdict then names the baseline to publish and why. `best_baseline`: its subject."""
 
     verdict: Verdict
     metrics: Sequence[MetricRow]
     recipe: Recipe | None
-    not_enough_data: bool = False
+    best_baseline: str
 
 
 @dataclass
 class _Ledger:
     """Scores of every subject over the folds, as they come in."""
 
-    gate_metric: str
     scores: dict[str, list[Score]] = field(default_factory=dict)
     slices: list[str] = field(default_factory=list)
 
@@ -75,12 +79,20 @@ class _Ledger:
             rows += [MetricRow("evaluate", subject, name, value) for name, value in _pooled(scores).items()]
         return rows
 
+    def best_baseline(self) -> str:
+        """The baseline with the smallest loss over all folds."""
+        losses = {
+            subject: sum(float(score.loss.sum()) for score in scores)
+            for subject, scores in self.scores.items()
+            if subject.startswith(BASELINE)
+        }
+        return min(losses, key=lambda subject: losses[subject])
+
     def verdict(self) -> Verdict:
         """The gate over all folds: losses of one entity at several cutoffs are one cluster."""
         losses = {subject: np.concatenate([score.loss for score in scores]) for subject, scores in self.scores.items()}
-        entity = np.concatenate([score.entity for score in self.scores[MODEL]])
-        rivals = {name: loss for name, loss in losses.items() if name == CHAMPION or name.startswith(BASELINE)}
-        return decide(losses[MODEL], rivals, entity)
+        entity = np.concatenate([score.entity for score in next(iter(self.scores.values()))])
+        return decide({name: loss for name, loss in losses.items() if not name.startswith(PART)}, entity)
 
 
 def _pooled(scores: Sequence[Score]) -> dict[str, float]:
@@ -105,36 +117,33 @@ def judge(
     """Fit the task's recipe before its evaluation folds and compare it there with baselines and champion.
 
     `champion` is the reigning configuration as a task of the same kind: it competes refitted before the slice,
-    never with weights that saw it. Where there is too little history the verdict publishes the task's first
-    baseline and says why.
+    never with weights that saw it. Where there is too little history, or training diverges, the verdict publishes
+    a baseline and says why.
     """
     try:
         folds = task.folds(dataset, as_of)
-        ledger, recipe = _Ledger(task.spec.gate_metric), None
+        ledger, recipe = _Ledger(), None
         for fit_until, same_fit in _by_fit(folds):
-            model = _fit(task, dataset, Fit(fit_until, seed, checkpoint=checkpoint), "judging: training", progress)
-            recipe = model.recipe
-            subjects = _subjects(model, task.baselines(dataset, fit_until))
+            fit = Fit(fit_until, seed, checkpoint=checkpoint)
+            subjects = _rivals(task, dataset, fit_until)
+            try:
+                model = _fit(task, dataset, fit, "judging: training", progress)
+                subjects, recipe = _with_parts(model) | subjects, model.recipe
+            except TrainingDiverged as diverged:
+                log.warning(str(diverged))
             if champion is not None:
                 subjects[CHAMPION] = _fit(champion, dataset, Fit(fit_until, seed), "judging: champion", progress)
             for fold in same_fit:
                 slice_name = f"evaluate:{np.datetime_as_string(fold.cases.cutoff.min(), 'D')}"
                 ledger.add(slice_name, _score(task, dataset, fold.cases, subjects))
     except NotEnoughData as shortage:
-        first = next(iter(task.baselines(dataset, as_of)))
-        verdict = Verdict(
-            passed=False,
-            publish=f"{BASELINE}{first}",
-            best_rival=f"{BASELINE}{first}",
-            difference=float("nan"),
-            standard_error=float("nan"),
-            reason=f"not_enough_data: {shortage}",
-        )
-        return Judgement(verdict, (), None, not_enough_data=True)
-    return Judgement(ledger.verdict(), ledger.metric_rows(), recipe)
+        first = f"{BASELINE}{next(iter(task.baselines(dataset, as_of)))}"
+        verdict = Verdict(False, first, None, None, None, f"not_enough_data: {shortage}")
+        return Judgement(verdict, (), None, first)
+    return Judgement(ledger.verdict(), ledger.metric_rows(), recipe, ledger.best_baseline())
 
 
-def forecaster_for(
+def chosen(
     task: Task,
     dataset: Any,
     as_of: Instant,
@@ -144,16 +153,25 @@ def forecaster_for(
     champion: Task | None = None,
     checkpoint: Path | None = None,
     progress: Progress = _silent,
-) -> Forecaster:
-    """What the gate chose, refitted on all that is known at `as_of` for the epochs found."""
-    publish = judgement.verdict.publish
-    if publish.startswith(BASELINE):
-        return task.baselines(dataset, as_of)[publish.removeprefix(BASELINE)]
-    winner = champion if publish == CHAMPION else task
-    if winner is None:
-        raise ValueError("the gate chose a champion that did not compete")
-    recipe = judgement.recipe if winner is task else None
-    return _fit(winner, dataset, Fit(as_of, seed, recipe, checkpoint), "training on all that is known", progress)
+) -> tuple[Forecaster, Verdict]:
+    """What the gate chose, refitted on all that is known at `as_of` for the epochs found; should that training
+    diverge, the best baseline, and a verdict that says so."""
+    verdict = judgement.verdict
+    subject = verdict.subject_to_publish
+    if not subject.startswith(BASELINE):
+        winner = champion if subject == CHAMPION else task
+        if winner is None:
+            raise ValueError("the gate chose a champion that did not compete")
+        recipe = judgement.recipe if winner is task else None
+        fit = Fit(as_of, seed, recipe, checkpoint)
+        try:
+            return _fit(winner, dataset, fit, "training on all that is known", progress), verdict
+        except (TrainingDiverged, NotEnoughData) as failure:
+            subject = judgement.best_baseline
+            verdict = replace(
+                verdict, passed=False, subject_to_publish=subject, reason=f"{failure} {subject} goes out."
+            )
+    return task.baselines(dataset, as_of)[subject.removeprefix(BASELINE)], verdict
 
 
 def publication_rows(
@@ -199,18 +217,18 @@ def backtest(
         )
     instants = _refits(start, end, refit_days)
     fit_of = np.searchsorted(instants, cases.cutoff, side="right") - 1
-    ledger, rows = _Ledger(task.spec.gate_metric), []
+    ledger, rows = _Ledger(), []
     for number, fit_until in enumerate(instants):
         part = cases.take(fit_of == number)
         if not len(part):
             continue
         note = f"training as of {np.datetime_as_string(fit_until, 'D')} ({number + 1} of {len(instants)})"
         model = _fit(task, dataset, Fit(fit_until, seed), note, progress)
-        subjects = _subjects(model, task.baselines(dataset, fit_until))
         forecast = model.predict(dataset, part)
         rows.append(_with_cutoff(task.rows(dataset, part, forecast), part))
-        scores = _score(task, dataset, part, {name: s for name, s in subjects.items() if name != MODEL})
-        scores[MODEL] = task.score(dataset, part, forecast)
+        others = {name: forecaster for name, forecaster in _with_parts(model).items() if name != MODEL}
+        scores = {MODEL: task.score(dataset, part, forecast)}
+        scores |= _score(task, dataset, part, others | _rivals(task, dataset, fit_until))
         ledger.add(f"evaluate:{np.datetime_as_string(fit_until, 'D')}", scores)
         progress("predicted", int((fit_of <= number).sum()), len(cases))
     tables = {name: pa.concat_tables([part[name] for part in rows]) for name in rows[0]}
@@ -230,10 +248,13 @@ def _fit(task: Task, dataset: Any, fit: Fit, what: str, progress: Progress) -> M
     return task.fit(dataset, Fit(fit.until, fit.seed, fit.recipe, fit.checkpoint, report))
 
 
-def _subjects(model: Model, baselines: Mapping[str, Forecaster]) -> dict[str, Forecaster]:
-    parts = {f"{MODEL}:{name}": part for name, part in model.parts().items()}
-    rivals = {f"{BASELINE}{name}": forecaster for name, forecaster in baselines.items()}
-    return {MODEL: model} | parts | rivals
+def _with_parts(model: Model) -> dict[str, Forecaster]:
+    parts: dict[str, Forecaster] = {f"{PART}{name}": part for name, part in model.parts().items()}
+    return {MODEL: model} | parts
+
+
+def _rivals(task: Task, dataset: Any, until: Instant) -> dict[str, Forecaster]:
+    return {f"{BASELINE}{name}": forecaster for name, forecaster in task.baselines(dataset, until).items()}
 
 
 def _score(task: Task, dataset: Any, cases: Cases, subjects: Mapping[str, Forecaster]) -> dict[str, Score]:

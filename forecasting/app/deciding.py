@@ -1,0 +1,142 @@
+"""Who forecasts for publication: the champion as it stands, or whatever the gate lets through after a training."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from db.models import ModelRecord
+from forecasting import artifacts, clock
+from forecasting.app.request import RunRequest
+from forecasting.app.validation import build
+from forecasting.gate import CHAMPION, MODEL
+from forecasting.pipeline import MetricRow, Progress, chosen, judge
+from forecasting.schema import ArtifactError, ConfigurationError, ExitCode
+from forecasting.task import Forecaster, Model, Task
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Who forecasts, and why. `options`: those of the task that forecasts (the champion's may differ from today's).
+    `model`: the model fitted in this run, None where nothing was fitted for publication. `champion_id`: the stored
+    model in use."""
+
+    forecaster: Forecaster
+    subject: str
+    reason: str
+    options: Any
+    metrics: tuple[MetricRow, ...] = ()
+    model: Model | None = None
+    champion_id: str | None = None
+
+    @property
+    def fallback(self) -> bool:
+        """Whether the rows are not the model's, because the gate failed."""
+        return self.subject != MODEL
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """3 for a fallback, else 0."""
+        return ExitCode.GATE_FAILED if self.fallback else ExitCode.DONE
+
+
+def decide(
+    task: Task,
+    dataset: Any,
+    request: RunRequest,
+    champion: ModelRecord | None,
+    *,
+    seed: int,
+    checkpoint: Path | None,
+    progress: Progress,
+) -> Decision:
+    """Use the champion where no training is due; otherwise judge, and fit what the gate chose."""
+    if champion is not None and not training_is_due(task, request, champion):
+        try:
+            model = task.restore(*artifacts.load(Path(champion.uri), champion.sha256))
+        except ArtifactError as refused:
+            log.warning("The champion %s is refused: %s Training anew.", champion.model_id, refused)
+        else:
+            reason = f"The champion, trained until {champion.trained_until:%Y-%m-%d}, forecasts; no training was due."
+            return Decision(model, MODEL, reason, task.options, champion_id=champion.model_id)
+    if request.retrain == "never" and champion is None:
+        raise ConfigurationError(
+            f"{request.task}: there is no champion to forecast with.", remedy="Run it once without --retrain never."
+        )
+    return _trained(task, dataset, request, _rival(task, champion), seed, checkpoint, progress)
+
+
+def training_is_due(task: Task, request: RunRequest, champion: ModelRecord) -> bool:
+    """Whether `--retrain` and the champion's age and options call for a new model.
+
+    A champion trained on what lies after the cutoff is never used: it has seen the future.
+    """
+    trained_until = clock.instant(champion.trained_until)
+    if trained_until > request.as_of:
+        return True
+    if request.retrain != "auto":
+        return request.retrain == "always"
+    age = (request.as_of - trained_until) / np.timedelta64(1, "D")
+    return bool(age >= request.retrain_after_days) or options_of(task) != (champion.config or {}).get("options")
+
+
+def options_of(task: Task) -> dict[str, Any]:
+    """The task's options as JSON values."""
+    return json.loads(json.dumps(dataclasses.asdict(task.options)))
+
+
+def _rival(task: Task, champion: ModelRecord | None) -> Task | None:
+    """The champion's configuration as a task, where it differs from today's; None where it is the same recipe."""
+    options: Mapping[str, Any] | None = (champion.config or {}).get("options") if champion else None
+    if options is None or options == options_of(task):
+        return None
+    try:
+        return type(task)(build(type(task).Options, options, "the champion's configuration"))
+    except ConfigurationError as outdated:
+        log.warning("The champion's configuration is no longer understood and does not compete: %s", outdated)
+        return None
+
+
+def _trained(
+    task: Task,
+    dataset: Any,
+    request: RunRequest,
+    rival: Task | None,
+    seed: int,
+    checkpoint: Path | None,
+    progress: Progress,
+) -> Decision:
+    def within(name: str) -> Path | None:
+        return checkpoint / name if checkpoint else None
+
+    judgement = judge(
+        task, dataset, request.as_of, seed=seed, champion=rival, checkpoint=within("judging"), progress=progress
+    )
+    forecaster, verdict = chosen(
+        task,
+        dataset,
+        request.as_of,
+        judgement,
+        seed=seed,
+        champion=rival,
+        checkpoint=within("refit"),
+        progress=progress,
+    )
+    log.info("gate: %s", verdict.reason)
+    return Decision(
+        forecaster,
+        verdict.subject_to_publish,
+        verdict.reason,
+        rival.options if rival is not None and verdict.subject_to_publish == CHAMPION else task.options,
+        tuple(judgement.metrics),
+        forecaster if isinstance(forecaster, Model) else None,
+    )

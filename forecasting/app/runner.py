@@ -1,0 +1,250 @@
+"""The nightly run of one task: claim, read, decide, publish, report.
+
+Read `run` first: it is the table of contents. Whatever happens, what was published before stays whole and visible.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from db import claims, models, publishing, quarantine, retention, runs
+from db.claims import Claim
+from db.engines import Warehouse
+from db.identifiers import new_identifier
+from db.quarantine import TooManyBadRows
+from forecasting import __version__, artifacts
+from forecasting.app import reporting
+from forecasting.app.console import log_run
+from forecasting.app.deciding import Decision, decide, options_of
+from forecasting.app.reading import Reading, read
+from forecasting.app.request import RunRequest, RunResult
+from forecasting.app.workspace import Workspace
+from forecasting.gate import MODEL
+from forecasting.pipeline import Progress, publication_rows
+from forecasting.schema import ClaimLost, ExitCode, ForecastingError
+from forecasting.task import Instant, Task
+
+log = logging.getLogger(__name__)
+
+
+def run(workspace: Workspace, request: RunRequest, progress: Progress) -> RunResult:
+    """Do one run and say what came of it. Raises ForecastingError; SlotTaken where the slot runs or is done."""
+    task = workspace.task(request.task)
+    results = workspace.results()
+    if request.dry_run:
+        return _rehearse(workspace, results, task, request, progress)
+    settings = workspace.configuration.settings
+    claim = claims.claim(
+        results, request.task, _aware(request.slot), lease_seconds=settings.lease_seconds, force=request.force
+    )
+    with claim.heartbeat():
+        run_id = runs.start(
+            results,
+            claim,
+            as_of=_aware(request.as_of),
+            trigger=request.trigger,
+            code_version=__version__,
+            config={"task": request.task, "type": task.spec.name, "options": options_of(task), "seed": settings.seed},
+        )
+        with log_run(run_id), _closed_on_failure(results, claim, run_id):
+            result = _publish(workspace, results, task, request, claim, run_id, progress)
+    with log_run(run_id):
+        _tidy(workspace, results, task, request.task)
+        if not result.published:
+            return result
+        try:
+            reports = reporting.write(workspace, request.task, request.notes)
+        except (ForecastingError, OSError) as failure:
+            raise ForecastingError(
+                f"The rows are published, but the report could not be written: {failure}",
+                remedy="Write it again with `forecasting report`.",
+            ) from failure
+        return dataclasses.replace(result, reports=tuple(reports))
+
+
+def _publish(
+    workspace: Workspace,
+    results: Warehouse,
+    task: Task,
+    request: RunRequest,
+    claim: Claim,
+    run_id: str,
+    progress: Progress,
+) -> RunResult:
+    """The claimed part of a run: from the sources to the moved pointer."""
+    retention.sweep(results, task.spec.outputs, request.task)
+    progress("reading sources", 0, 0)
+    reading = _read_and_quarantine(workspace, results, task, run_id)
+    decision = _decide(workspace, results, task, reading, request, progress)
+    runs.record_metrics(results, run_id, [runs.Metric(**vars(row)) for row in decision.metrics])
+
+    outputs = {output.name: output for output in task.spec.outputs}
+    counts = dict.fromkeys(outputs, 0)
+    cases = task.cases(reading.dataset, request.as_of)
+    for shard in publication_rows(task, reading.dataset, cases, decision.forecaster):
+        progress("staging rows", sum(counts.values()), 0)
+        for name, rows in shard.items():
+            counts[name] += publishing.stage(results, claim, run_id, outputs[name], rows)
+
+    model_id = _store_model(workspace, results, request.task, run_id, decision) or decision.champion_id
+    outcome = publishing.Outcome(
+        rows=sum(counts.values()),
+        subject=decision.subject,
+        fallback=decision.fallback,
+        model_id=model_id,
+        champion=decision.subject == MODEL,
+        exit_code=int(decision.exit_code),
+    )
+    moved = publishing.publish(results, claim, run_id, outcome, force=request.force)
+    shutil.rmtree(_checkpoint(workspace, request), ignore_errors=True)
+    return _result(request, run_id, decision, counts, published=moved, model_id=model_id)
+
+
+def _rehearse(
+    workspace: Workspace, results: Warehouse, task: Task, request: RunRequest, progress: Progress
+) -> RunResult:
+    """A dry run: the same reading, judging and rows, with nothing claimed and nothing written."""
+    progress("reading sources", 0, 0)
+    reading = read(workspace, results, task)
+    decision = _decide(workspace, results, task, reading, request, progress, keep_checkpoint=False)
+    counts = {output.name: 0 for output in task.spec.outputs}
+    cases = task.cases(reading.dataset, request.as_of)
+    for shard in publication_rows(task, reading.dataset, cases, decision.forecaster):
+        for name, rows in shard.items():
+            counts[name] += rows.num_rows
+    return _result(request, "dry-run", decision, counts, published=False, model_id=decision.champion_id)
+
+
+def _decide(
+    workspace: Workspace,
+    results: Warehouse,
+    task: Task,
+    reading: Reading,
+    request: RunRequest,
+    progress: Progress,
+    *,
+    keep_checkpoint: bool = True,
+) -> Decision:
+    return decide(
+        task,
+        reading.dataset,
+        request,
+        models.champion(results, request.task),
+        seed=workspace.configuration.settings.seed,
+        checkpoint=_checkpoint(workspace, request) if keep_checkpoint else None,
+        progress=progress,
+    )
+
+
+def _read_and_quarantine(workspace: Workspace, results: Warehouse, task: Task, run_id: str) -> Reading:
+    """Read the sources and keep their bad rows in the ledger, also where there are too many to go on."""
+    try:
+        reading = read(workspace, results, task)
+    except TooManyBadRows as refused:
+        with results.writing() as connection:
+            quarantine.write(connection, run_id, [refused.checked])
+        raise
+    bad = [checked for checked in reading.extraction.sources.values() if checked.bad]
+    if bad:
+        with results.writing() as connection:
+            quarantine.write(connection, run_id, bad)
+    if reading.window is not None:
+        runs.note_data_window(results, run_id, *map(_aware, reading.window))
+    return reading
+
+
+def _store_model(
+    workspace: Workspace, results: Warehouse, task_name: str, run_id: str, decision: Decision
+) -> str | None:
+    """The artifact of a model fitted in this run, entered into the ledger; None where nothing was fitted."""
+    model = decision.model
+    if model is None:
+        return None
+    model_id = new_identifier()
+    directory = (workspace.artifacts / task_name / model_id).absolute()
+    sha256 = artifacts.save(directory, model.tensors(), model.document())
+    models.register(
+        results,
+        model_id,
+        task=task_name,
+        encoder=getattr(decision.options, "encoder", None),
+        trained_until=_aware(model.trained_until),
+        uri=str(directory),
+        sha256=sha256,
+        run_id=run_id,
+        config={"options": json.loads(json.dumps(dataclasses.asdict(decision.options)))},
+        recipe={"epochs": model.recipe.epochs, "learnt": dict(model.recipe.learnt)},
+    )
+    return model_id
+
+
+def _tidy(workspace: Workspace, results: Warehouse, task: Task, task_name: str) -> None:
+    """Old rows and artifacts go; a failure here costs disk space, not the run."""
+    settings = workspace.configuration.settings
+    try:
+        retention.retain(results, task.spec.outputs, task_name, settings.keep_runs)
+        old = models.latest(results, task_name, limit=10_000)[settings.keep_artifacts :]
+        for record in old:
+            if not record.champion:
+                shutil.rmtree(record.uri, ignore_errors=True)
+    except ForecastingError as failure:
+        log.warning("Old runs could not be removed: %s", failure)
+
+
+@contextlib.contextmanager
+def _closed_on_failure(results: Warehouse, claim: Claim, run_id: str) -> Iterator[None]:
+    """Writes a failure into the ledger and frees the slot, whatever ended the run."""
+    try:
+        yield
+    except ClaimLost:
+        raise  # the run belongs to whoever took over
+    except BaseException as failure:
+        code = failure.exit_code if isinstance(failure, ForecastingError) else ExitCode.ERROR
+        text = str(failure) or type(failure).__name__
+        with contextlib.suppress(Exception):  # the failure itself matters more than its entry
+            runs.fail(results, claim, run_id, text, exit_code=int(code))
+        raise
+
+
+def _result(
+    request: RunRequest,
+    run_id: str,
+    decision: Decision,
+    counts: dict[str, int],
+    *,
+    published: bool,
+    model_id: str | None,
+) -> RunResult:
+    return RunResult(
+        run_id=run_id,
+        task=request.task,
+        slot=request.slot,
+        as_of=request.as_of,
+        exit_code=decision.exit_code,
+        subject=decision.subject,
+        fallback=decision.fallback,
+        published=published,
+        trained=decision.model is not None,
+        model_id=model_id,
+        reason=decision.reason,
+        rows=counts,
+        metrics=decision.metrics,
+    )
+
+
+def _checkpoint(workspace: Workspace, request: RunRequest) -> Path:
+    """Where a killed training of this slot resumes from."""
+    return workspace.checkpoints / request.task / str(request.slot).replace(":", "")
+
+
+def _aware(instant: Instant | Any) -> datetime:
+    """A datetime64[us] in UTC as an aware datetime."""
+    return instant.astype("datetime64[us]").item().replace(tzinfo=UTC)
