@@ -15,6 +15,8 @@ from tasks.demand.panel import Panel
 NEVER = np.iinfo(np.int64).max // 4
 """A period after all others: when a series that never sold began."""
 
+_CELLS_AT_ONCE = 4_000_000
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -179,6 +181,31 @@ class SalesGrid:
             late = (latest >= 0) & (at >= 0) & (begun.late_key[at] // len(begun.late_instants) == series)
             first = np.where(late, np.minimum(first, begun.late_period[at]), first)
         return np.where(first < known_period, first, NEVER)
+
+    def last_seen(self, cutoff: np.datetime64) -> int:
+        """The last period of which any sales had come in, in time, at an instant; below every period where none."""
+        at = np.clip(self.period_of(cutoff) - self.habits.first, 0, len(self.habits.last_row) - 1)
+        return int(self.habits.last_row[at])
+
+    def past(
+        self, series: np.ndarray, stop: np.ndarray, known_by: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """All periods from each series' beginning to before `stop` [n]: (units float32 [R], NaN where not observed,
+        offsets int64 [n + 1]), ragged."""
+        _, known_by, closed = self._as_of(stop, 0, known_by)
+        length = np.maximum(np.minimum(stop, closed) - self.began(series, known_by), 0)
+        offsets = np.concatenate([[0], length.cumsum()])
+        flat = np.empty(offsets[-1], np.float32)
+        at_once = max(1, _CELLS_AT_ONCE // max(int(length.max(initial=0)), 1))
+        for begin in range(0, len(length), at_once):
+            part = slice(begin, begin + at_once)
+            longest = int(length[part].max(initial=0))
+            values, observed = self.window(series[part], np.minimum(stop, closed)[part], longest, known_by[part])
+            inside = np.arange(longest) >= longest - length[part][:, None]
+            flat[offsets[begin] : offsets[min(begin + at_once, len(length))]] = np.where(observed, values, np.nan)[
+                inside
+            ]
+        return flat, offsets
 
     def existing(self, cutoff: np.datetime64, horizon: int) -> np.ndarray:
         """The series to forecast at an instant, int64 ascending: those that had sold, that had been counted in stock,
