@@ -52,7 +52,13 @@ def run(workspace: Workspace, request: RunRequest, progress: Progress) -> RunRes
             as_of=_aware(request.as_of),
             trigger=request.trigger,
             code_version=__version__,
-            config={"task": request.task, "type": task.spec.name, "options": options_of(task), "seed": settings.seed},
+            config={
+                "task": request.task,
+                "type": task.spec.name,
+                "options": options_of(task),
+                "seed": settings.seed,
+                "notes": list(request.notes),  # a page drawn later says them too
+            },
         )
         with log_run(run_id), _closed_on_failure(results, claim, run_id):
             result = _publish(workspace, results, task, request, claim, run_id, progress)
@@ -61,7 +67,7 @@ def run(workspace: Workspace, request: RunRequest, progress: Progress) -> RunRes
         if not result.published:
             return result
         try:
-            reports = reporting.write(workspace, request.task, request.notes)
+            reports = reporting.write(workspace, request.task)
         except (ForecastingError, OSError) as failure:
             raise ForecastingError(
                 f"The rows are published, but the report could not be written: {failure}",
