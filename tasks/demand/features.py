@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from forecasting.batches import Batch, declare
-from tasks.demand.covariates import Covariate, signed_log
+from tasks.demand.covariates import Covariate
 from tasks.demand.sales import SalesGrid
 from tasks.demand.statics import Statics
 
@@ -222,7 +222,9 @@ class WindowReader:
         ]
         target = weight = None
         if learn_until is not None:
-            actual, learnable = grid.window(series, period + horizon, horizon, np.broadcast_to(learn_until, len(series)))
+            actual, learnable = grid.window(
+                series, period + horizon, horizon, np.broadcast_to(learn_until, len(series))
+            )
             target, weight = torch.from_numpy(actual) / scale, torch.from_numpy(learnable).float()
         return Windows(
             torch.stack(context, -1),
