@@ -184,7 +184,7 @@ class WindowReader:
         self, series: np.ndarray, period: np.ndarray, known_by: np.ndarray, learn_until: np.ndarray | None = None
     ) -> Windows:
         """The windows of cases: `series` int64 [B], forecast from `period` int64 [B] on, as known at `known_by`
-        datetime64[us] [B]. With `learn_until` (an instant), also the targets as known by then."""
+        datetime64[us] [B]. With `learn_until` [B] also the targets, as known by then."""
         layout, features, grid = self.layout, self.features, self.grid
         length, horizon = layout.window, features.horizon
         values, observed = grid.window(series, period, length, known_by)
@@ -195,8 +195,9 @@ class WindowReader:
         rows = torch.from_numpy(np.asarray(series, np.int64))
         scale = self._scale(history, rows)[:, None]
         ahead = [torch.from_numpy(np.ascontiguousarray(known[:, :, at])) for at in self.ahead_at]
-        usual = [column.usual(_thinned(raw[:, :length], layout)) for column, raw in zip(features.ahead, ahead)]
-        inputs = [x for column, raw, u in zip(features.ahead, ahead, usual) for x in column.against_usual(raw, u)]
+        columns = list(zip(features.ahead, ahead, strict=True))
+        usual = [column.usual(_thinned(raw[:, :length], layout)) for column, raw in columns]
+        inputs = [x for (column, raw), one in zip(columns, usual, strict=True) for x in column.against_usual(raw, one)]
         level = history.mean(layout.local) / scale[:, 0]
         seasonal, seasonal_anchors = _seasonal(history, scale, layout, horizon)
         yearly, yearly_anchors = _yearly(history, scale, layout, horizon)
@@ -210,7 +211,7 @@ class WindowReader:
         begin = length - layout.context
         known_then = [
             x
-            for at, column in zip(self.history_at, features.history)
+            for at, column in zip(self.history_at, features.history, strict=True)
             for x in column.standardised(torch.from_numpy(np.ascontiguousarray(past[:, :, at])))
         ]
         context = [

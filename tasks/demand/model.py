@@ -123,7 +123,7 @@ def fit_demand(grid: SalesGrid, fit: Fit, options: DemandOptions) -> DemandModel
     In a search the last horizon before `until` is kept from training, to calibrate on; with a recipe everything is
     trained on, and calibrated as the recipe says. Raises NotEnoughData where no window had closed.
     """
-    until = np.datetime64(fit.until, "us")
+    until = fit.until.astype("datetime64[us]")
     stop = int(grid.period_of(until))
     held_out = grid.periods.start(np.array(stop - options.steps)).astype("datetime64[us]")
     learn_until = until

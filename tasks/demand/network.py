@@ -31,9 +31,9 @@ _GATE = 3.0
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Sizes. `context`, `summary`, `steps`, `anchors`: features of the windows. `labels`: rows of each static embedding
-    (the first is the item). `patch`: periods that the encoder takes at once. `unknown`: share of static labels hidden in
-    training, so that the network knows what to say of a series it never saw."""
+    """Sizes. `context`, `summary`, `steps`, `anchors`: features of the windows. `labels`: rows of each static
+    embedding (the first is the item). `patch`: periods that the encoder takes at once. `unknown`: share of static
+    labels hidden in training, so that the network knows what to say of a series it never saw."""
 
     encoder: str
     context: int
@@ -66,13 +66,9 @@ class DemandNetwork(nn.Module):
         width = config.width
         self.patch = nn.Linear(config.context * config.patch, config.hidden)
         self.encoder = build_encoder(config.encoder, EncoderConfig(config.hidden, config.hidden))
-        self.labels = nn.ModuleList(
-            nn.Embedding(size, min(8 if at == 0 else 4, size)) for at, size in enumerate(config.labels)
-        )
-        for embedding in self.labels:
-            nn.init.normal_(embedding.weight, std=0.05)
-        embedded = sum(embedding.embedding_dim for embedding in self.labels)
-        self.series = nn.Linear(self.encoder.width + config.summary + embedded, width)
+        sizes = [min(8 if at == 0 else 4, rows) for at, rows in enumerate(config.labels)]
+        self.labels = nn.ModuleList(_embedding(rows, size) for rows, size in zip(config.labels, sizes, strict=True))
+        self.series = nn.Linear(self.encoder.width + config.summary + sum(sizes), width)
         self.step = nn.Linear(config.steps, width)
         self.blocks = nn.ModuleList(Block(width, config.dropout) for _ in range(config.blocks))
         self.norm = nn.LayerNorm(width)
@@ -180,6 +176,12 @@ def _pinball(quantiles: Tensor, target: Tensor, levels: Sequence[float]) -> Tens
     error = target[..., None] - quantiles
     level = torch.tensor(levels, dtype=error.dtype, device=error.device)
     return torch.maximum(level * error, (level - 1) * error).sum(-1)
+
+
+def _embedding(rows: int, size: int) -> nn.Embedding:
+    embedding = nn.Embedding(rows, size)
+    nn.init.normal_(embedding.weight, std=0.05)
+    return embedding
 
 
 def _mean(loss: Tensor, weight: Tensor) -> Tensor:

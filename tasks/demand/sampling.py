@@ -14,7 +14,7 @@ from tasks.demand.features import WindowReader, Windows
 from tasks.demand.sales import NEVER
 
 _SHORTEST_HISTORY = {"D": 14, "W": 8, "M": 4}
-"""Periods a series must have been on sale before a training cutoff; where no series has them, half as many, and so on."""
+"""Periods on sale before a training cutoff; where no series has so many, half of them will do, and so on."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class RandomWindows(BatchSource[Windows]):
             shortest = shortest // 2 if shortest else -1
             lag = 0
         raise NotEnoughData(
-            f"No series has sales {features.horizon} periods and more before {until}, so there is nothing to learn from.",
+            f"No series has sales {features.horizon} periods and more before {until}: there is nothing to learn from.",
             remedy="Shorten the horizon, load more history, or run again when there is some.",
         )
 
@@ -70,7 +70,7 @@ class RandomWindows(BatchSource[Windows]):
     def at(self, series: np.ndarray, period: np.ndarray) -> Windows:
         """The windows of given cases with their targets."""
         known_by = self.reader.grid.periods.start(period).astype("datetime64[us]")
-        return self.reader.read(series, period, known_by, self.until)
+        return self.reader.read(series, period, known_by, np.full(len(series), self.until))
 
 
 def _lag_wanted(reader: WindowReader, began: np.ndarray, high: int) -> int:

@@ -1,4 +1,4 @@
-"""What does not change about a series: its item and location, and what a series without history may borrow from them."""
+"""What does not change about a series: item, location, and what a series without history may borrow from them."""
 
 from __future__ import annotations
 
