@@ -158,14 +158,17 @@ def load(
     warehouse: str | None = None,
     settings: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
+    search: bool = True,
 ) -> Configuration:
     """The configuration in force. `file`, `warehouse` and `settings` are what options said.
 
     Without `file` it is the one that FORECASTING_CONFIG names, else `./forecasting.toml` where there is one, else
-    defaults alone: SQLite below `var/` and every installed task. Raises ConfigurationError naming file, table and key.
+    defaults alone: SQLite below `var/` and every installed task. `search` False: no file but `file`. Raises
+    ConfigurationError naming file, table and key.
     """
     environment = dict(os.environ if environment is None else environment)
-    file = _find(file, environment)
+    if search:
+        file = _find(file, environment)
     tables = _read(file) if file else {}
     label = file.name if file else "environment"
     _override(tables, environment, label)

@@ -10,13 +10,14 @@ from forecasting.pipeline import MetricRow
 POOLED = "evaluate"
 """The slice over all test periods."""
 
-_COLUMNS = 6
+_COLUMNS = 7
 
 
 def figures(metrics: Sequence[MetricRow], gate_metric: str) -> tuple[list[str], list[list[Any]]]:
     """Headings and rows of the pooled figures: the gate metric first and smallest on top, then the other metrics in
-    the order in which the task gives them, as many as fit a screen."""
-    pooled = [row for row in metrics if row.slice == POOLED and row.metric != "samples"]
+    the order in which the task gives them, as many as fit a screen; those of one level or span ("wQL@0.9") are left
+    to `run_metrics` and the JSON document."""
+    pooled = [row for row in metrics if row.slice == POOLED and row.metric != "samples" and "@" not in row.metric]
     names = list(dict.fromkeys([gate_metric, *(row.metric for row in pooled)]))[:_COLUMNS]
     values = {(row.subject, row.metric): row.value for row in pooled}
     subjects = sorted(

@@ -33,6 +33,11 @@ FIRST_DAY, LAST_FULL_DAY = np.datetime64("2010-12-01"), np.datetime64("2011-12-0
 
 PRODUCT = r"^(?:\d{5}[A-Za-z]*|DCGS\w*|PADS)$"
 
+NOTE = (
+    "The sales are those of a British web shop in 2010 and 2011: Online Retail, Chen, Sain and Guo (2012), "
+    "UCI Machine Learning Repository, CC BY 4.0."
+)
+
 ATTRIBUTION = (
     "Online Retail, D. Chen, S. L. Sain and K. Guo (2012), UCI Machine Learning Repository, "
     "doi:10.24432/C5BW33, CC BY 4.0"
@@ -64,6 +69,11 @@ def canonical_tables(lines: pd.DataFrame, titles: pd.DataFrame) -> dict[str, pa.
         "orders": _table(_orders(lines)),
         "order_lines": _table(_order_lines(lines)),
     }
+
+
+def cancelled(lines: pd.DataFrame) -> pd.Index:
+    """Invoices that were reversed whole within a day."""
+    return _reversed_at(lines).index
 
 
 def is_product(codes: pd.Series) -> pd.Series:
