@@ -1,0 +1,30 @@
+"""`forecasting load`: files into the canonical tables of the results warehouse, one transaction a file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from db.load import Loaded, load_file
+from forecasting.app.validation import did_you_mean
+from forecasting.app.workspace import Workspace
+from forecasting.schema import SOURCES, ConfigurationError
+
+log = logging.getLogger(__name__)
+
+
+def load_files(workspace: Workspace, source: str, files: Sequence[Path]) -> list[Loaded]:
+    """Loads files in their order; what was loaded before one that fails stays. Raises ConfigurationError, DataError."""
+    if source not in SOURCES:
+        raise ConfigurationError(f"There is no source {source!r}.", remedy=did_you_mean(source, SOURCES))
+    for file in files:
+        if not file.is_file():
+            raise ConfigurationError(f"There is no file {file}.")
+    warehouse = workspace.results()
+    limit = workspace.configuration.settings.quarantine_limit
+    loaded = []
+    for file in files:
+        loaded.append(load_file(warehouse, SOURCES[source], file, limit_share=limit))
+        log.info("%s: %s", source, loaded[-1])
+    return loaded
