@@ -1,0 +1,108 @@
+"""The ledger of models: what was trained, where its artifact lies, and which one reigns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from db import clock
+from db.engines import Warehouse
+from db.locks import one_at_a_time
+from db.tables import MODELS
+from forecasting.schema import ConfigurationError
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """A row of `models`. `uri` tells where the artifact lies and `sha256` what it must hash to; `recipe` is what a
+    refit repeats. Instants are aware, UTC."""
+
+    model_id: str
+    task: str
+    created_at: datetime
+    encoder: str | None
+    trained_until: datetime
+    uri: str
+    sha256: str
+    champion: bool
+    run_id: str | None
+    config: Mapping[str, Any] | None
+    recipe: Mapping[str, Any] | None
+
+
+def register(
+    warehouse: Warehouse,
+    model_id: str,
+    *,
+    task: str,
+    encoder: str | None,
+    trained_until: datetime,
+    uri: str,
+    sha256: str,
+    run_id: str | None = None,
+    config: Mapping[str, Any] | None = None,
+    recipe: Mapping[str, Any] | None = None,
+) -> None:
+    """Enters a stored artifact into the ledger; it does not reign until it is promoted."""
+    with warehouse.writing() as connection:
+        connection.execute(
+            sa.insert(MODELS).values(
+                model_id=model_id,
+                task=task,
+                created_at=clock.now(connection),
+                encoder=encoder,
+                trained_until=trained_until,
+                uri=uri,
+                sha256=sha256,
+                champion=False,
+                run_id=run_id,
+                config=config,
+                recipe=recipe,
+            )
+        )
+
+
+def champion(warehouse: Warehouse, task: str) -> ModelRecord | None:
+    """The reigning model of a configured task."""
+    return _one(warehouse, MODELS.c.task == task, MODELS.c.champion)
+
+
+def get(warehouse: Warehouse, model_id: str) -> ModelRecord | None:
+    """A model by its id."""
+    return _one(warehouse, MODELS.c.model_id == model_id)
+
+
+def latest(warehouse: Warehouse, task: str | None = None, *, limit: int = 50) -> list[ModelRecord]:
+    """The models made last, newest first."""
+    statement = sa.select(MODELS).order_by(MODELS.c.created_at.desc(), MODELS.c.model_id.desc()).limit(limit)
+    if task is not None:
+        statement = statement.where(MODELS.c.task == task)
+    with warehouse.reading() as connection:
+        return [ModelRecord(**row._mapping) for row in connection.execute(statement)]
+
+
+def promote(warehouse: Warehouse, model_id: str) -> None:
+    """Makes a model its task's champion. Raises ConfigurationError where there is no such model."""
+    with warehouse.writing() as connection:
+        task = connection.scalar(sa.select(MODELS.c.task).where(MODELS.c.model_id == model_id))
+        if task is None:
+            raise ConfigurationError(f"there is no model {model_id!r}.", remedy="See `forecasting models`.")
+        one_at_a_time(connection, f"task {task}")
+        crown(connection, task, model_id)
+
+
+def crown(connection: sa.Connection, task: str, model_id: str) -> None:
+    """Moves the crown within a transaction that holds the task's lock."""
+    of_task = MODELS.c.task == task
+    connection.execute(sa.update(MODELS).where(of_task, MODELS.c.champion).values(champion=False))
+    connection.execute(sa.update(MODELS).where(of_task, MODELS.c.model_id == model_id).values(champion=True))
+
+
+def _one(warehouse: Warehouse, *conditions: sa.ColumnElement[bool]) -> ModelRecord | None:
+    with warehouse.reading() as connection:
+        row = connection.execute(sa.select(MODELS).where(*conditions)).one_or_none()
+        return None if row is None else ModelRecord(**row._mapping)
