@@ -37,9 +37,7 @@ def ingest(connection: sa.Connection, table: sa.TableClause, rows: pa.Table) -> 
 def _copy(connection: sa.Connection, table: sa.TableClause, rows: pa.Table) -> None:
     written = pa.table([_for_csv(column.combine_chunks()) for column in rows.columns], names=rows.column_names)
     buffer = BytesIO()
-    pyarrow.csv.write_csv(
-        written, buffer, pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
-    )
+    pyarrow.csv.write_csv(written, buffer, pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed"))
     statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
         sql.Identifier(*([table.schema] if table.schema else []), table.name),
         sql.SQL(", ").join(map(sql.Identifier, rows.column_names)),

@@ -100,7 +100,8 @@ def resolve(
                 raise _no_table(connection, warehouse, mapping)
             return None
         there = _columns_there(connection, warehouse, mapping, relation)
-    columns = _match(mapping, source, extra, there)
+    how = f'[sources.{source.name}] columns = {{{{ {{column}} = "THEIR NAME" }}}}'
+    columns = match_columns(described(mapping), how, mapping.columns, source, extra, there)
     relation = _with_columns(relation, mapping, [column.theirs for column in columns])
     return ResolvedSource(source, mapping, warehouse, relation, columns)
 
@@ -184,24 +185,32 @@ def _columns_there(
     return {entry[0]: entry[1] for entry in described_by}
 
 
-def _match(
-    mapping: SourceMapping, source: Source, extra: Sequence[str], there: Mapping[str, object]
+def match_columns(
+    where: str,
+    how: str,
+    mapped: Mapping[str, str],
+    source: Source,
+    extra: Sequence[str],
+    there: Mapping[str, object],
 ) -> tuple[ResolvedColumn, ...]:
+    """The canonical and extra columns that are there, `there` being names and type codes.
+
+    `where` names the table, query or file and `how` the way to map a column, both for messages. Raises DataError
+    for a mapped, required or extra column that is missing."""
     found = []
     for column in columns_to_read(source, extra):
-        theirs = _find(mapping.columns.get(column.name, column.name), there)
+        theirs = _find(mapped.get(column.name, column.name), there)
         if theirs is not None:
             found.append(ResolvedColumn(column, theirs, there[theirs]))
-        elif column.name in mapping.columns:
-            theirs = mapping.columns[column.name]
+        elif column.name in mapped:
             raise DataError(
-                f"{described(mapping)} has no column {theirs!r}, to which {column.name!r} is mapped.",
+                f"{where} has no column {mapped[column.name]!r}, to which {column.name!r} is mapped.",
                 source=source.name,
                 column=column.name,
-                remedy=did_you_mean(theirs, there) or f"It has {_listed(there)}.",
+                remedy=did_you_mean(mapped[column.name], there) or f"The columns are {_listed(there)}.",
             )
         elif column.required or column.name in extra:
-            raise _no_column(mapping, source, column, there)
+            raise _no_column(where, how, mapped, source, column, there)
     return tuple(found)
 
 
@@ -213,22 +222,20 @@ def _find(name: str, there: Iterable[str]) -> str | None:
     return alike[0] if len(alike) == 1 else None
 
 
-def _no_column(mapping: SourceMapping, source: Source, column: Column, there: Mapping[str, object]) -> DataError:
-    misspelt = did_you_mean(column.name, [name for name in mapping.columns if source.column(name) is None])
+def _no_column(
+    where: str, how: str, mapped: Mapping[str, str], source: Source, column: Column, there: Mapping[str, object]
+) -> DataError:
+    misspelt = did_you_mean(column.name, [name for name in mapped if source.column(name) is None])
     if misspelt:
-        remedy = f"[sources.{source.name}] columns maps another name. {misspelt} It should be {column.name!r}."
+        remedy = f"The mapping names no such column. {misspelt} Its name is {column.name!r}."
     else:
         near = did_you_mean(column.name, there)
-        remedy = (
-            f'Say which column it is: [sources.{source.name}] columns = {{ {column.name} = "THEIR NAME" }}. '
-            + (near or f"The columns are {_listed(there)}.")
+        remedy = f"Say which column it is: {how.format(column=column.name)}. " + (
+            near or f"The columns are {_listed(there)}."
         )
     need = "required column" if column.required else "column"
     return DataError(
-        f"{described(mapping)} lacks the {need} {column.name!r}.",
-        source=source.name,
-        column=column.name,
-        remedy=remedy,
+        f"{where} lacks the {need} {column.name!r}.", source=source.name, column=column.name, remedy=remedy
     )
 
 
