@@ -39,10 +39,9 @@ def save(directory: Path, tensors: Mapping[str, np.ndarray], document: Mapping[s
     files = {TENSORS: _tensor_bytes(tensors), DOCUMENT: _json_bytes(document)}
     manifest = _json_bytes({"version": VERSION, "files": {name: _entry(content) for name, content in files.items()}})
     digest = hashlib.sha256(manifest).hexdigest()
-    directory.parent.mkdir(parents=True, exist_ok=True)
     aside = directory.parent / f".{directory.name}.{uuid.uuid4().hex}"
     try:
-        aside.mkdir()
+        aside.mkdir(parents=True)
         for name, content in {**files, MANIFEST: manifest}.items():
             _write_synced(aside / name, content)
         _sync_directory(aside)
@@ -85,7 +84,7 @@ def _tensor_bytes(tensors: Mapping[str, np.ndarray]) -> bytes:
     for name, array in tensors.items():
         if array.dtype.name not in DTYPES:
             raise ArtifactError(f"The tensor {name!r} has dtype {array.dtype}, which an artifact does not hold.")
-    return safetensors.numpy.save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)})
+    return safetensors.numpy.save({name: np.asarray(tensors[name], order="C") for name in sorted(tensors)})
 
 
 def _json_bytes(document: Mapping[str, Any]) -> bytes:

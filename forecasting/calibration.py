@@ -116,7 +116,8 @@ def _scores(quantiles: np.ndarray, actual: np.ndarray, scale: np.ndarray | None,
             "Multiplicative calibration needs quantiles that are not negative.", remedy="Use additive calibration."
         )
     # no factor moves a quantile of zero: it has nothing to say about the factor
-    return np.divide(actual, quantiles, out=np.full(quantiles.shape, np.nan), where=quantiles > 0)
+    with np.errstate(over="ignore"):
+        return np.divide(actual, quantiles, out=np.full(quantiles.shape, np.nan), where=quantiles > 0)
 
 
 def _shifts(scores: np.ndarray, levels: Sequence[float], neutral: float) -> np.ndarray:

@@ -40,9 +40,7 @@ class Checkpoint:
         target = self.directory / f"epoch-{trainer.progress.epoch:06d}-step-{trainer.progress.step:09d}"
         if not target.exists():
             artifacts.save(target, _tensors(trainer), _document(trainer, self.key))
-        for old in self._saved():
-            if old != target:
-                shutil.rmtree(old)
+        self._delete(but=target)
         self._saved_at = time.monotonic()
 
     def resume(self, trainer: Trainer) -> bool:
@@ -55,11 +53,18 @@ class Checkpoint:
             if document["identity"] == _identity(trainer, self.key):
                 _restore(trainer, tensors, document)
                 return True
-        shutil.rmtree(self.directory, ignore_errors=True)
+        self._delete()
         return False
 
     def _saved(self) -> list[Path]:
+        """Checkpoints, oldest first."""
         return sorted(self.directory.glob("epoch-*"))
+
+    def _delete(self, but: Path | None = None) -> None:
+        """Delete all checkpoints but one, and what kills left half written: nothing else that lies there."""
+        for old in (*self._saved(), *self.directory.glob(".epoch-*")):
+            if old != but:
+                shutil.rmtree(old)
 
 
 def _identity(trainer: Trainer, key: str) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def tweedie(mean: Tensor, target: Tensor, power: float = 1.5, weight: Tensor | N
         raise ConfigurationError(f"A Tweedie power of {power} cannot be used.", remedy="Give one in [1, 2).")
     target = _visible(target, weight)
     if power == 1:
-        deviance = 2 * (torch.xlogy(target, target / mean) - target + mean)
+        deviance = 2 * (torch.xlogy(target, target) - target * mean.log() - target + mean)
     else:
         constant = target.pow(2 - power) / ((1 - power) * (2 - power))
         deviance = 2 * (constant - target * mean.pow(1 - power) / (1 - power) + mean.pow(2 - power) / (2 - power))

@@ -187,10 +187,13 @@ class Trainer:
             self.guard()
 
     def set_learning_rate(self) -> None:
-        total = len(self.batches) * (self.config.schedule_epochs or self.config.epochs)
-        rate = self.config.learning_rate * schedule(self.config.schedule, self.progress.steps / max(total, 1))
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = self.learning_rate(self.progress.steps)
+
+    def learning_rate(self, steps: int) -> float:
+        """The learning rate after so many steps."""
+        total = len(self.batches) * (self.config.schedule_epochs or self.config.epochs)
+        return self.config.learning_rate * schedule(self.config.schedule, steps / max(total, 1))
 
     def update_average(self) -> None:
         """Moving average of the weights, whose memory grows with the steps so that early weights are forgotten."""
@@ -218,7 +221,8 @@ class Trainer:
         progress = self.progress
         validation = self.validation_loss()
         training = self.running_loss.item() / max(progress.step, 1)
-        record = EpochRecord(progress.epoch + 1, training, validation, self.optimiser.param_groups[0]["lr"])
+        last_rate = self.learning_rate(max(progress.steps - 1, 0))
+        record = EpochRecord(progress.epoch + 1, training, validation, last_rate)
         progress.history.append(record)
         if validation is None or validation < progress.best_loss:
             progress.best_epoch, progress.best_loss = record.epoch, math.inf if validation is None else validation
