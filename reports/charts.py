@@ -222,10 +222,10 @@ def _cut_marks(plot: _Plot) -> str:
     marks = "".join(f"M{a - 2.5:.1f} {plot.top + 3}l2.5 -4l2.5 4" for a in x.tolist())
     top = int(cut[np.argmax(sold[cut])])
     at = float(plot.x(plot.series.dates[[top]])[0])
-    anchor, shift = ("end", -5) if at > (plot.left + plot.right) / 2 else ("start", 5)
+    at = min(max(at, plot.left + 14), plot.right - 14)
     return (
         f'<path class="cut" d="{marks}"/>'
-        f'<text class="tick" x="{at + shift:.1f}" y="{plot.top + 3}" text-anchor="{anchor}">'
+        f'<text class="tick" x="{at:.1f}" y="{plot.top - 4}" text-anchor="middle">'
         f"{wording.number(float(sold[top]))}</text>"
     )
 

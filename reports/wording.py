@@ -69,7 +69,9 @@ def instant(value: datetime) -> str:
 def days_away(value: date, today: date) -> str:
     """`today`, `tomorrow`, `in 5 days`."""
     days = (value - today).days
-    return {0: "today", 1: "tomorrow"}.get(days, f"in {days} days" if days > 0 else f"{-days} days ago")
+    return {-1: "yesterday", 0: "today", 1: "tomorrow"}.get(
+        days, f"in {days} days" if days > 0 else f"{-days} days ago"
+    )
 
 
 def days(value: float) -> str:
