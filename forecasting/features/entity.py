@@ -30,8 +30,7 @@ class PriceBands:
         known = known[np.isfinite(known)]
         if not len(known):
             return PriceBands(())
-        # Edges are prices that occur, so that a band never splits one price.
-        edges = np.unique(np.quantile(known, np.arange(1, bands) / bands, method="higher"))
+        edges = np.unique(np.quantile(known, np.arange(1, bands) / bands))
         return PriceBands(tuple(edges[edges > known.min()].tolist()))
 
     @property

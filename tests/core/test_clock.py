@@ -5,7 +5,7 @@ import datetime as dt
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting.clock import Grid, arrow_instants, instant, visible
@@ -120,6 +120,7 @@ grids = st.one_of(
 
 
 @given(grids, st.integers(-40_000, 40_000))
+@settings(deadline=None)
 def test_periods_tile_time(grid, day):
     """Every day lies in exactly one period, and numbers and starts convert both ways."""
     date = np.array([day], "datetime64[D]")
@@ -136,6 +137,7 @@ def test_periods_tile_time(grid, day):
 
 
 @given(grids, st.integers(-500, 500), st.integers(12, 40))
+@settings(deadline=None)
 def test_a_grid_is_found_again_in_its_own_dates(grid, first, length):
     starts = grid.start(np.arange(first, first + length))
     found = Grid.of(starts, grid.frequency)

@@ -288,7 +288,7 @@ def test_what_a_cutoff_must_not_see_changes_no_feature(seed):
 # The entity
 
 
-def test_price_bands_hold_equally_many_and_never_split_a_price():
+def test_price_bands_hold_equally_many_prices():
     prices = np.array([1.0, 2, 3, 4, 5, 6, 7, 8, np.nan])
     bands = PriceBands.fit(prices, bands=4)
     assert bands.encode(prices).tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 0]
@@ -297,6 +297,8 @@ def test_price_bands_hold_equally_many_and_never_split_a_price():
     assert PriceBands.restore(bands.document()) == bands
     same = PriceBands.fit(np.full(9, 2.5))
     assert same.encode(np.array([2.5, 3.0])).tolist() == [1, 1] and same.size == 2
+    cheap = PriceBands.fit(np.array([1.0] * 9 + [5.0]), bands=10)
+    assert cheap.encode(np.array([1.0, 5.0])).tolist() == [1, 2]  # edges on the cheapest price make no empty band
     assert PriceBands.fit(np.array([np.nan])).encode(np.array([1.0])).tolist() == [1]
     for wrong in ({}, {"edges": [2, 1]}, {"edges": ["a"]}):
         with pytest.raises(ArtifactError):

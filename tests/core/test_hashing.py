@@ -2,7 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting.hashing import fnv1a, stable_hash
@@ -14,6 +14,7 @@ def test_fnv1a_gives_the_published_vectors():
 
 
 @given(st.lists(st.text(max_size=12), max_size=20))
+@settings(deadline=None)
 def test_whole_arrays_hash_like_their_bytes_one_by_one(texts):
     def one(text: str) -> int:
         result = 0xCBF29CE484222325

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting.schema import NotEnoughData
@@ -23,6 +23,7 @@ def test_rolling_cutoffs_have_closed_by_the_end():
 
 
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=30), st.integers(1, 9), st.integers(1, 3), st.integers(1, 3))
+@settings(deadline=None)
 def test_no_part_sees_the_outcomes_of_a_later_one(cutoffs, horizon, calibrate, evaluate):
     cutoffs = np.array(cutoffs)
     try:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting.schema import ArtifactError
@@ -52,6 +52,7 @@ def test_codes_of_categories_translate():
 
 
 @given(st.lists(st.one_of(st.none(), st.text(max_size=5)), max_size=30))
+@settings(deadline=None)
 def test_a_vocabulary_survives_json(values):
     vocabulary = Vocabulary.fit(values)
     restored = Vocabulary.restore(json.loads(json.dumps(vocabulary.document())))
