@@ -14,12 +14,12 @@ from db.outputs import current_view
 from tasks.demand.outputs import DEMAND_FORECASTS as FORECASTS
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-RUNS, SERIES = 20, 2_000
+RUNS, SERIES = 8, 2_000
 
 
 @pytest.fixture
 def filled(warehouse):
-    """Twenty runs of two thousand rows, the last one published."""
+    """Eight runs of two thousand rows, the last one published."""
     numbers = {column.name: pa.array([0.5] * SERIES) for column in FORECASTS.columns if column.kind == "number"}
     keys = {
         "item_id": [f"i{number:05}" for number in range(SERIES)],
