@@ -25,7 +25,7 @@ class DemandOptions:
     says what a period without a row means: "zero" sales, "unobserved", or "auto", which takes it as unobserved
     where the source itself writes down most of its periods without sales as explicit zeros. `service_level` and
     `lead_time_days` hold for items that `supply` does not know. `history_rows`: how many past periods of each
-    series are published for charts, 0 for the default (180 D, 104 W, 48 M).
+    series are published for charts, 0 for the default (91 D, 78 W, 36 M).
     """
 
     frequency: str = "D"
@@ -92,4 +92,4 @@ class DemandOptions:
     @property
     def published_history(self) -> int:
         """Past periods of each series in `demand_history`."""
-        return self.history_rows or {"D": 180, "W": 104, "M": 48}[self.frequency]
+        return self.history_rows or {"D": 91, "W": 78, "M": 36}[self.frequency]
