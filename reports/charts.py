@@ -222,10 +222,11 @@ def _cut_marks(plot: _Plot) -> str:
     marks = "".join(f"M{a - 2.5:.1f} {plot.top + 3}l2.5 -4l2.5 4" for a in x.tolist())
     top = int(cut[np.argmax(sold[cut])])
     at = float(plot.x(plot.series.dates[[top]])[0])
-    at = min(max(at, plot.left + 14), plot.right - 14)
+    # Before its arrow, so that it never meets the words "runs out", which stand in the future.
+    anchor, place = ("end", at + 3) if at > plot.left + 40 else ("start", at - 3)
     return (
         f'<path class="cut" d="{marks}"/>'
-        f'<text class="tick" x="{at:.1f}" y="{plot.top - 4}" text-anchor="middle">'
+        f'<text class="tick" x="{place:.1f}" y="{plot.top - 4}" text-anchor="{anchor}">'
         f"{wording.number(float(sold[top]))}</text>"
     )
 

@@ -7,10 +7,10 @@ from reports.view import Provenance
 NAMES = {
     "model": "the trained model",
     "champion": "the reigning model",
-    "seasonal_naive": "last week's sales repeated",
-    "moving_average": "the average of recent weeks",
+    "seasonal_naive": "the last season's sales repeated",
+    "moving_average": "the average of recent sales",
     "empirical_quantiles": "how often each quantity sold lately",
-    "croston": "Croston's rule for slow sellers",
+    "croston_tsb": "Croston's rule for slow sellers",
 }
 """Plain names of subjects and of baselines that are known; others are shown as they are called."""
 

@@ -20,6 +20,8 @@
       entry.row.hidden = !fits || (!all && !narrowed && seen > FIRST);
     });
     more.hidden = all || narrowed;
+    document.getElementById("cut").textContent = narrowed ? "Only items that were searched for are printed." :
+      all ? "" : "Only the first " + FIRST + " are printed; show all " + rows.length + " on the page to print them.";
     found.textContent = narrowed ? (seen ? seen + (seen === 1 ? " item" : " items") : "Nothing found") : "";
   }
   function sort() {

@@ -86,7 +86,7 @@ def test_it_says_what_to_order_by_priority_with_totals(warehouse: Warehouse, tmp
     assert "Bäckerei" in page.text and "demand-20260914" in page.text and "the trained model" in page.text
     assert "Sales known up to 13 Sep 2026" in page.text
     assert "1 that could not be right" in page.text
-    assert "25% closer to what really sold than the best simple rule, the average of recent weeks" in page.text
+    assert "25% closer to what really sold than the best simple rule, the average of recent sales" in page.text
     assert not page.all("mark") and 'class="notice' not in page.source
 
 
@@ -174,7 +174,7 @@ def test_weeks_and_months(warehouse: Warehouse, tmp_path: Path, step: int, ahead
 def test_a_fallback_is_marked(warehouse: Warehouse, tmp_path: Path) -> None:
     publish(warehouse, Shop([item("rye")], run={"subject": "baseline:moving_average", "fallback": True}))
     page = draw(warehouse, tmp_path)
-    assert "Forecast by a simple rule (the average of recent weeks) fallback" in page.text
+    assert "Forecast by a simple rule (the average of recent sales) fallback" in page.text
     assert "Attention The trained model did worse than a simpler rule" in page.text
 
 

@@ -40,3 +40,8 @@ def test_contrast(scheme: str) -> None:
 def test_it_is_made_for_print_phone_and_dark() -> None:
     for media in ("@media print", "max-width:760px", "prefers-color-scheme:dark", "focus-visible"):
         assert media in STYLE
+
+
+def test_paper_is_no_phone() -> None:
+    """An A4 page is 700 px wide: rules for narrow screens must not reach it."""
+    assert all(rule.startswith("screen and ") for rule in re.findall(r"@media ([^{]*max-width[^{]*)", STYLE))
