@@ -94,7 +94,7 @@ def _document(trainer: Trainer, key: str) -> dict[str, Any]:
 def _tensors(trainer: Trainer) -> dict[str, np.ndarray]:
     found: dict[str, Tensor] = {f"model/{name}": value for name, value in trainer.model.state_dict().items()}
     found |= {f"best/{name}": value for name, value in trainer.best.items()}
-    found |= {f"average/{k}": value for k, value in enumerate(trainer.average)}
+    found |= {f"average/{k}": value for k, value in enumerate(trainer.average.values)}
     for k, state in trainer.optimiser.state_dict()["state"].items():
         found |= {f"optimiser/{k}/{name}": value for name, value in state.items() if value is not None}
     found["random/cpu"] = torch.get_rng_state()
@@ -112,11 +112,12 @@ def _restore(trainer: Trainer, arrays: dict[str, np.ndarray], document: dict[str
         parts[part][key] = torch.from_numpy(array.copy())
     trainer.model.load_state_dict(parts["model"])
     trainer.best = {name: value.to(trainer.device) for name, value in parts["best"].items()}
-    trainer.average = [parts["average"][str(k)].to(trainer.device) for k in range(len(parts["average"]))]
+    for k, value in enumerate(trainer.average.values):
+        value.copy_(parts["average"][str(k)])
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in parts["optimiser"].items():
-        k, key = name.split("/", 1)
-        state.setdefault(int(k), {})[key] = value
+        number, key = name.split("/", 1)
+        state.setdefault(int(number), {})[key] = value
     trainer.optimiser.load_state_dict({**trainer.optimiser.state_dict(), "state": state})
     progress = dict(document["progress"])
     progress["history"] = [EpochRecord(**record) for record in progress["history"]]

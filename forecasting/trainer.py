@@ -17,11 +17,13 @@ from typing import Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
+from forecasting.averaging import WeightAverage
 from forecasting.batches import Batch, BatchSource
 from forecasting.callbacks import Callback
 from forecasting.checkpoints import Checkpoint
-from forecasting.devices import choose_device, data_parallel, mixed_precision, threads
-from forecasting.schema import ConfigurationError, ForecastingError
+from forecasting.devices import choose_device, data_parallel, deterministic, mixed_precision, threads
+from forecasting.optimisers import build_optimiser, schedule
+from forecasting.schema import ForecastingError
 from forecasting.seeds import derive, seeded
 
 BatchT = TypeVar("BatchT", bound=Batch)
@@ -135,13 +137,14 @@ class Trainer:
         self.replica = data_parallel(self.model)
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.optimiser = build_optimiser(self.parameters, config)
-        self.average = [p.detach().clone() for p in self.parameters] if config.average else []
+        self.average = WeightAverage(self.parameters, config.average)
         self.best: dict[str, Tensor] = {}
         self.progress = Progress()
         self.running_loss = torch.zeros((), dtype=torch.float64, device=self.device)
 
     def run(self) -> TrainingResult:
-        with threads(self.config.threads), seeded(derive(self.config.seed, "training")):
+        seed = derive(self.config.seed, "training")
+        with threads(self.config.threads), deterministic(self.device), seeded(seed):
             if self.checkpoint:
                 self.checkpoint.resume(self)
             self.notify("on_begin")
@@ -180,8 +183,7 @@ class Trainer:
         self.progress.step += 1
         self.progress.steps += 1
         self.running_loss += loss.detach()
-        if self.average:
-            self.update_average()
+        self.average.update(self.progress.steps)
         # Reading a number off the GPU waits for it, so there the guard looks at the running loss less often.
         if self.device.type == "cpu" or self.progress.step % 50 == 0:
             self.guard()
@@ -194,11 +196,6 @@ class Trainer:
         """The learning rate after so many steps."""
         total = len(self.batches) * (self.config.schedule_epochs or self.config.epochs)
         return self.config.learning_rate * schedule(self.config.schedule, steps / max(total, 1))
-
-    def update_average(self) -> None:
-        """Moving average of the weights, whose memory grows with the steps so that early weights are forgotten."""
-        decay = min(self.config.average, (1 + self.progress.steps) / (10 + self.progress.steps))
-        torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], 1 - decay)
 
     def guard(self) -> None:
         """Stop at the first loss that is no finite number: the weights are lost from there on."""
@@ -235,28 +232,15 @@ class Trainer:
     def validation_loss(self) -> float | None:
         if self.validate is None:
             return None
-        with self.averaged(), evaluation(self.model):
+        with self.average.applied(), evaluation(self.model):
             loss = float(self.validate(self.model))
         if not math.isfinite(loss):
             raise self.diverged("the loss on the later slice")
         return loss
 
-    @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """The model with its average weights, if it keeps any."""
-        current = [p.detach().clone() for p in self.parameters] if self.average else []
-        self.assign(self.average)
-        yield
-        self.assign(current)
-
-    def assign(self, values: Sequence[Tensor]) -> None:
-        with torch.no_grad():
-            for parameter, value in zip(self.parameters, values, strict=False):
-                parameter.copy_(value)
-
     def weights(self) -> dict[str, Tensor]:
         """A copy of the weights as validated."""
-        with self.averaged():
+        with self.average.applied():
             return {name: value.detach().clone() for name, value in self.model.state_dict().items()}
 
     def is_over(self) -> bool:
@@ -271,7 +255,7 @@ class Trainer:
         if self.best:
             self.model.load_state_dict(self.best)
         else:
-            self.assign(self.average)
+            self.average.assign()
         self.model.eval()
 
     def best_loss(self) -> float | None:
@@ -285,37 +269,6 @@ class Trainer:
     def notify(self, event: str, *details: object) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(self, *details)
-
-
-def build_optimiser(parameters: Sequence[nn.Parameter], config: TrainingConfig) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov and Hutter 2019) or SGD with momentum; only matrices decay, not biases or gains. Fused: a
-    small network would otherwise spend as long in the optimiser's Python as in its own arithmetic."""
-    groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    if config.optimiser == "adamw":
-        return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
-    if config.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum, fused=True)
-    raise ConfigurationError(f"There is no optimiser {config.optimiser!r}.", remedy="Choose adamw or sgd.")
-
-
-def schedule(name: str, done: float) -> float:
-    """The share of the learning rate to use when `done` in [0, 1] of the training is over.
-
-    "onecycle" climbs from 1/25 over the first 30% and falls to nothing, both along a cosine (Smith and Topin 2019);
-    "cosine" climbs over the first 5% and falls (Loshchilov and Hutter 2017); "constant" is 1.
-    """
-    if name == "constant":
-        return 1.0
-    if name not in ("onecycle", "cosine"):
-        raise ConfigurationError(f"There is no schedule {name!r}.", remedy="Choose onecycle, cosine or constant.")
-    climb = 0.3 if name == "onecycle" else 0.05
-    if done < climb:
-        return 1 / 25 + (1 - 1 / 25) * (1 - math.cos(math.pi * done / climb)) / 2
-    part = min((done - climb) / (1 - climb), 1.0)
-    return 1e-4 + (1 - 1e-4) * (1 + math.cos(math.pi * part)) / 2
 
 
 @contextmanager

@@ -17,8 +17,9 @@ from forecasting import artifacts, trainer
 from forecasting.callbacks import Callback, Report, RichProgress
 from forecasting.checkpoints import Checkpoint
 from forecasting.encoders import encoder_names
+from forecasting.optimisers import schedule
 from forecasting.schema import ConfigurationError
-from forecasting.trainer import TrainingConfig, TrainingDiverged, mean_loss, schedule, train
+from forecasting.trainer import TrainingConfig, TrainingDiverged, mean_loss, train
 
 VALIDATE = partial(mean_loss, batches=toy.source(100, seed=1), loss=toy.loss)
 
