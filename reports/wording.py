@@ -22,12 +22,12 @@ def number(value: float | None, *, digits: int | None = None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """`82%`; chances next to certainty stay below it: "under 1%", "over 99%"."""
+    """`82%`. A forecast is never certain: "under 1%" and "over 99%" are the ends."""
     if share is None or not math.isfinite(share):
         return UNKNOWN
-    if 0 < share < 0.01:
+    if share < 0.01:
         return "under 1%"
-    if 0.99 < share < 1:
+    if share > 0.99:
         return "over 99%"
     return f"{share:.0%}"
 

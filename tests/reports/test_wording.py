@@ -19,9 +19,9 @@ def test_numbers(value: float | None, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("share", "text"),
-    [(0.824, "82%"), (0.0004, "under 1%"), (0.9999, "over 99%"), (0.0, "0%"), (1.0, "100%"), (None, "–")],
+    [(0.824, "82%"), (0.0004, "under 1%"), (0.9999, "over 99%"), (0.0, "under 1%"), (1.0, "over 99%"), (None, "–")],
 )
-def test_a_chance_is_never_rounded_to_certainty(share: float | None, text: str) -> None:
+def test_a_chance_is_never_certain(share: float | None, text: str) -> None:
     assert wording.percent(share) == text
 
 
