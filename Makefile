@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
        $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench bench-demand bench-reading docs clean
+.PHONY: help install demo test faults lint format bench bench-demand bench-reading docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,9 @@ demo: .venv/.installed  ## the main job on real sales, from an empty warehouse t
 test: .venv/.installed-dev  ## all tests, on SQLite and a real PostgreSQL, and the rules of import
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST)
+
+faults: .venv/.installed-dev  ## kill the run at twenty random points of each database
+	@FAULT_POINTS=20 $(BIN)/python -m pytest tests/faults -s -q
 
 lint: .venv/.installed-dev  ## ruff, mypy, import-linter
 	@$(BIN)/ruff check .

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from program import Program
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
@@ -64,3 +65,9 @@ def warehouse(warehouse_url: str) -> Iterator[Warehouse]:
     migrate.upgrade(opened, ["tasks.demand.migrations"])
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def program(tmp_path: Path, warehouse_url: str) -> Program:
+    """The program on an empty warehouse of each kind, as a process of its own."""
+    return Program(tmp_path, warehouse_url)

@@ -1,0 +1,34 @@
+"""A stranger's task, installed beside the suite: found, checked, migrated, run, reported; nothing in the house knows
+its name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import sqlalchemy as sa
+from program import Program, write_shop
+
+from db.engines import open_warehouse
+
+
+def test_a_fifth_task_needs_no_change_in_the_house(program: Program) -> None:
+    program = replace(program, with_stranger=True)
+    files = write_shop(program.directory)
+    assert "visits" in program("tasks")
+    program("tasks", "check", "visits")
+    program("db", "upgrade")
+    program("load", "orders", str(files["orders"]))
+    run = program.document("run", "visits", "--as-of", "2024-05-01", code=(0, 3))["runs"][0]
+    assert run["published"] and run["rows"] == {"expected_visits": 40}
+    warehouse = open_warehouse(program.url)
+    with warehouse.reading() as connection:
+        view = sa.table("current_expected_visits", sa.column("customer_id"), sa.column("orders"), sa.column("task"))
+        rows = connection.execute(sa.select(view)).all()
+    warehouse.close()
+    assert len(rows) == 40 and {row.task for row in rows} == {"visits"} and all(row.orders > 0 for row in rows)
+    page = (program.directory / "var/reports/visits/visits.html").read_text()
+    assert "Who will order" in page
+
+    # Its tables go as they came.
+    program("db", "downgrade", "visits@base")
+    program("db", "upgrade")
