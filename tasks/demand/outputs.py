@@ -62,6 +62,8 @@ REORDER_PLAN = OutputTable(
             required=False,
         ),
         _number("unit_price", "latest price known at the cutoff", required=False),
+        Column("title", Kind.TEXT, required=False, description="what `items` calls it"),
+        Column("category", Kind.TEXT, required=False, description="its category in `items`"),
     ),
     key=("item_id", "location_id"),
     description="when and how much to order",

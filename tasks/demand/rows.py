@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from forecasting.schema import Kind
 from forecasting.task import Cases
 from tasks.demand.forecast import DemandForecast
 from tasks.demand.options import DemandOptions
@@ -42,6 +43,8 @@ def _plan(grid: SalesGrid, options: DemandOptions, cases: Cases, forecast: Deman
     for column in REORDER_PLAN.columns[2:]:
         if column.name == "expected_stockout_date":
             columns[column.name] = _dates(grid, plan.expected_stockout, missing=plan.expected_stockout < 0)
+        elif column.kind is Kind.TEXT:
+            columns[column.name] = _of_items(grid, column.name, cases)
         else:
             columns[column.name] = _nullable(getattr(plan, column.name))
     return pa.table(columns)
@@ -82,6 +85,14 @@ def _keys(grid: SalesGrid, cases: Cases, case: np.ndarray) -> dict[str, Any]:
 
 def _names(names: np.ndarray, code: np.ndarray) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(code, pa.int32()), pa.array(names, pa.string()))
+
+
+def _of_items(grid: SalesGrid, name: str, cases: Cases) -> pa.Array:
+    """A text column of `items` for each case, null where it is not there."""
+    values = (grid.item_columns or {}).get(name)
+    if values is None or values.dtype != object:
+        return pa.nulls(len(cases), pa.string())
+    return pa.array(values[grid.item[cases.entity]], pa.string())
 
 
 def _dates(grid: SalesGrid, period: np.ndarray, missing: np.ndarray | None = None) -> pa.Array:

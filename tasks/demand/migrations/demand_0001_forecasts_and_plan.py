@@ -37,6 +37,8 @@ TABLES = (
             *numbers("order_quantity", required=False),
             Column("expected_stockout_date", Kind.DATE, required=False),
             *numbers("stockout_probability", "priority", "unit_price", required=False),
+            Column("title", Kind.TEXT, required=False),
+            Column("category", Kind.TEXT, required=False),
         ),
         key=("item_id", "location_id"),
     ),
