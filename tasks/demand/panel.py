@@ -225,11 +225,12 @@ def _irregular(
     cell: np.ndarray, total: int, period: np.ndarray, known_at: np.ndarray | None, grid: Grid, clock: Clock
 ) -> np.ndarray | None:
     """Which records belong to cells with several versions, or with one not known in time; None where none does."""
-    count = np.bincount(cell, minlength=total)
-    several = bool(count.max(initial=0) > 1)
+    filled = np.zeros(total, bool)
+    filled[cell] = True
+    several = np.count_nonzero(filled) < len(cell)
     if known_at is None and not several:
         return None
-    apart = count > 1
+    apart = np.bincount(cell, minlength=total) > 1 if several else np.zeros(total, bool)
     if known_at is not None:
         off = known_at > grid.end(period)
         if clock == "ahead":
