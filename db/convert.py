@@ -188,7 +188,7 @@ def _number(values: pa.Array) -> Converted:
     elif pa.types.is_integer(values.type) or pa.types.is_floating(values.type) or pa.types.is_boolean(values.type):
         numbers, bad = values.cast(pa.float64(), safe=False), None
     elif pa.types.is_decimal(values.type):
-        numbers, bad = values.cast(pa.float64()), None
+        numbers, bad = values.cast(pa.string()).cast(pa.float64()), None  # by text: Arrow's own cast does not round
     else:
         return _all_bad(values, pa.float64())
     finite = pc.is_finite(numbers)
@@ -205,7 +205,9 @@ def _parse_numbers(text: pa.Array) -> Converted:
     except pa.ArrowInvalid:
         pass
     blank = pc.equal(text, "")
-    written = pc.match_substring_regex(text, r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$|^(?i)[+-]?(nan|inf|infinity)$")
+    written = pc.match_substring_regex(
+        text, r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$|^(?i)[+-]?(nan|inf|infinity)$"
+    )
     plain = pc.if_else(written, pc.replace_substring_regex(text, r"^\+", ""), pa.scalar(None, pa.string()))
     bad = pc.and_not(pc.is_valid(text), pc.or_(pc.fill_null(written, False), pc.fill_null(blank, False)))
     return plain.cast(pa.float64()), bad.to_numpy(zero_copy_only=False)

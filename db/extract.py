@@ -116,11 +116,15 @@ def _merged(needs: Sequence[SourceNeed]) -> list[SourceNeed]:
     merged: dict[str, SourceNeed] = {}
     for need in needs:
         before = merged.get(need.source)
-        merged[need.source] = need if before is None else replace(
-            before,
-            extra=tuple(dict.fromkeys((*before.extra, *need.extra))),
-            required=before.required or need.required,
-            instead=before.instead or need.instead,
+        merged[need.source] = (
+            need
+            if before is None
+            else replace(
+                before,
+                extra=tuple(dict.fromkeys((*before.extra, *need.extra))),
+                required=before.required or need.required,
+                instead=before.instead or need.instead,
+            )
         )
     return list(merged.values())
 

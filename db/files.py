@@ -94,7 +94,9 @@ def open_source_file(
         raise ConfigurationError(f"{path} has two columns named {clash!r}.", remedy="Rename one of them.")
     there = dict.fromkeys(name for name in header if name)
     how = "map {column}=THEIR NAME"
-    wanted = match_columns(f"file {path.name!r}", how, mapped, source, [n for n in mapped if not source.column(n)], there)
+    wanted = match_columns(
+        f"file {path.name!r}", how, mapped, source, [n for n in mapped if not source.column(n)], there
+    )
     taken = {column.theirs for column in wanted}
     names = {column.column.name.lower() for column in wanted} | {column.name for column in source.columns}
     extra = [name for name in there if name not in taken and name.lower() not in names]
@@ -135,7 +137,7 @@ def _parquet_header(path: Path) -> tuple[str, ...]:
 
 def _csv_header(path: Path, encoding: str) -> tuple[str, tuple[str, ...]]:
     try:
-        with (gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")) as file:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             line = file.readline(1 << 20).decode("utf-8-sig" if encoding == "utf8" else encoding)
     except (OSError, EOFError, UnicodeDecodeError, LookupError) as error:
         raise DataError(f"{path} cannot be read as {encoding} text: {error}.") from error

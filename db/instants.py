@@ -57,7 +57,8 @@ def parse_instants(text: pa.Array, kind: Kind, timezone: str) -> tuple[pa.Array,
 
 
 def localise(wall: np.ndarray, timezone: str) -> np.ndarray:
-    """Local wall-clock microseconds [n] of a zone as UTC microseconds [n]."""
+    """Local wall-clock microseconds [n] of a zone as UTC microseconds [n]. Clock changes are known from 1970 to 2037;
+    outside, the zone's nearest offset holds."""
     if _is_utc(timezone):
         return wall
     index = pd.DatetimeIndex(wall.astype("datetime64[us]"))

@@ -268,5 +268,3 @@ def first_line(error: Exception) -> str:
 def unmapped(source: str) -> SourceMapping:
     """The mapping of a source that the configuration does not name: its canonical table in the results warehouse."""
     return SourceMapping(source)
-
-

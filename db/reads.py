@@ -104,9 +104,9 @@ def _sqlite_statement(resolved: ResolvedSource) -> sa.CompoundSelect[Any]:
             wanted += [sa.case((numeric, value)).label(label)]
             wanted += [sa.case((~numeric, value)).label(f"{label}_text")]
         else:
-            if kind in (Kind.ID, Kind.TEXT):  # SQLite would write 7.0 as "7.0"
-                whole = sa.cast(value, sa.Integer)
-                value = sa.case((sa.and_(held == "real", value == whole), whole), else_=value)
+            whole = sa.cast(value, sa.Integer)  # as text, ADBC would write a real 7 as 7.000000e+00
+            text = sa.case((value == whole, sa.cast(whole, sa.Text)), else_=sa.cast(value, sa.Text))
+            value = sa.case((held == "real", text), else_=value)
             types.append(sa.literal_column("'x'").label(label))
             wanted.append(value.label(label))
     return sa.union_all(sa.select(*types), sa.select(*wanted).select_from(resolved.relation))
@@ -142,7 +142,9 @@ def _postgresql(resolved: ResolvedSource, warehouse: Warehouse) -> Iterator[pa.R
 
 def _postgresql_statement(resolved: ResolvedSource) -> sa.Select[Any]:
     wanted = [
-        _postgresql_value(resolved.relation.c[column.theirs], column.column.kind, column.type_code).label(f"c{position}")
+        _postgresql_value(resolved.relation.c[column.theirs], column.column.kind, column.type_code).label(
+            f"c{position}"
+        )
         for position, column in enumerate(resolved.columns)
     ]
     return sa.select(*wanted).select_from(resolved.relation)
