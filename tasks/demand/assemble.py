@@ -191,7 +191,7 @@ def _entity_columns(table: pa.Table | None, key: str, names: np.ndarray) -> dict
         kind = table[name].type
         if is_text(kind):
             own, values = labels(table[name])
-            columns[name] = np.append(values, None)[np.append(own, -1)[row]]
+            columns[name] = np.append(values, np.array([None], object))[np.append(own, -1)[row]]
         elif not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
             columns[name] = np.append(numbers(table[name]), np.float32(np.nan))[row]
     return columns

@@ -110,7 +110,7 @@ class Baseline:
             return {}, tuple(np.zeros(values.shape[1:]) for values in raw)  # type: ignore[return-value]
         items = np.unique(self.grid.item[series])
         names = {name: place for place, name in enumerate(self.grid.items[items].tolist())}
-        return names, tuple(np.nanmean(values, axis=0) for values in raw)  # type: ignore[return-value]
+        return names, tuple(np.nanmean(values, axis=0) for values in raw)
 
     @cached_property
     def _pooled(self) -> Raw:

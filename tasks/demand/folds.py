@@ -30,12 +30,11 @@ def backtest_cases(
     grid: SalesGrid, options: DemandOptions, start: Instant, end: Instant, every_days: int | None
 ) -> Cases:
     """Every series at `start`, a horizon later, and so on before `end`; or every so many days."""
-    start, end = np.datetime64(start, "us"), np.datetime64(end, "us")
+    start, end = start.astype("datetime64[us]"), end.astype("datetime64[us]")
     if every_days is not None:
         return cases_at(grid, np.arange(start, end, np.timedelta64(every_days, "D")), options.steps)
-    first = grid.period_of(start)
-    last = grid.period_of(end)
-    begins = np.arange(first, last + 1, options.steps)
+    first = int(grid.period_of(start))
+    begins = np.arange(first, int(grid.period_of(end)) + 1, options.steps)
     cutoffs = grid.periods.start(begins).astype("datetime64[us]") + (start - grid.periods.start(first))
     return cases_at(grid, cutoffs[cutoffs < end], options.steps)
 
@@ -46,7 +45,7 @@ def folds(grid: SalesGrid, options: DemandOptions, as_of: Instant) -> list[Fold]
 
     Raises NotEnoughData where even one would leave less than two horizons, or one week (8 weeks, 6 months), before.
     """
-    as_of = np.datetime64(as_of, "us")
+    as_of = as_of.astype("datetime64[us]")
     every = np.arange(grid.series)
     began = grid.began(every, np.full(grid.series, as_of))
     first = int(began.min(initial=NEVER))

@@ -243,12 +243,12 @@ def _added_up(daily: SalesRecords, dates: np.ndarray) -> SalesRecords:
     series, period, known, sums = accumulate(series, period, known.astype("datetime64[us]"), amounts)
     columns = {}
     for name in daily.columns:
-        said, total = sums[f"{name} said"] > 0, sums[name]
+        spoken, total = sums[f"{name} said"] > 0, sums[name]
         if name == "in_stock":
-            total = (total == 0).astype(np.float64)
+            total = np.where(total == 0, 1.0, 0.0)
         elif name != "quantity":
             total = total / np.maximum(sums[f"{name} said"], 1)
-        columns[name] = np.where(said, total, np.nan).astype(np.float32)
+        columns[name] = np.where(spoken, total, np.nan).astype(np.float32)
     return SalesRecords(
         grid,
         daily.items,

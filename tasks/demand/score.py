@@ -85,7 +85,7 @@ def _points(
 def _stock(options: DemandOptions, actual: np.ndarray, forecast: DemandForecast) -> dict[str, float]:
     level = options.service_level
     order_up_to = forecast.cumulative_quantile(level)
-    found = {}
+    found: dict[str, float] = {}
     for periods in PROTECTION[options.frequency]:
         if periods > forecast.horizon:
             continue
