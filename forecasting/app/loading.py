@@ -21,10 +21,12 @@ def load_files(workspace: Workspace, source: str, files: Sequence[Path]) -> list
     for file in files:
         if not file.is_file():
             raise ConfigurationError(f"There is no file {file}.")
+    config = workspace.configuration.sources.get(source)
+    if config is not None and (config.warehouse or config.table or config.query):
+        log.warning("[sources.%s] reads from elsewhere: what is loaded here will not be read", source)
     warehouse = workspace.results()
     limit = workspace.configuration.settings.quarantine_limit
     loaded = []
     for file in files:
         loaded.append(load_file(warehouse, SOURCES[source], file, limit_share=limit))
-        log.info("%s: %s", source, loaded[-1])
     return loaded

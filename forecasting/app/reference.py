@@ -38,7 +38,7 @@ document holds `error` (`message`, `remedy`) and `exit_code`. Progress and logs 
 
 def reference() -> str:
     """The whole page as Markdown."""
-    context = click.Context(cli, info_name="forecasting")
+    context = cli.make_context("forecasting", [], resilient_parsing=True)
     parts = [_HEAD, "## Options of every command\n", _options(cli, context, everything=True)]
     parts += [_section(command, inner) for command, inner in _commands(cli, context)]
     parts += ["## Variables\n", _variables()]
@@ -66,7 +66,7 @@ def _options(command: click.Command, context: click.Context, *, everything: bool
     rows = []
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is None or (not everything and set(parameter.opts) & (_GLOBAL | {"--help"})):
+        if record is None or (not everything and set(parameter.opts) & (_GLOBAL | {"-h", "--help"})):
             continue
         rows.append(f"| `{_cell(record[0])}` | {_cell(record[1])} |")
     return "\n".join(["| option | meaning |", "| --- | --- |", *rows, ""]) if rows else ""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -31,8 +29,3 @@ def forecasting(shop: Path) -> Callable[..., Result]:
         return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
     return run
-
-
-def document(result: Result) -> dict[str, Any]:
-    """The one JSON document on stdout; anything else there is an error."""
-    return json.loads(result.stdout)
