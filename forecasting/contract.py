@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecasting import clock
+from forecasting import artifacts, clock
 from forecasting.pipeline import publication_rows
 from forecasting.schema import SOURCES, ForecastingError, Kind, OutputTable
 from forecasting.task import Cases, Example, Fit, Instant, Model, Task
@@ -150,10 +152,10 @@ class _Suite:
         _expect(not differ, f"two fits with one seed differ in {differ[:3]}")
 
     def check_restore(self) -> None:
-        """A stored model is restored to the same forecasts, bit by bit, from arrays and JSON alone."""
-        document = json.loads(json.dumps(dict(self.model.document())))
-        tensors = {name: np.array(values, copy=True) for name, values in self.model.tensors().items()}
-        restored = self.task.restore(tensors, document)
+        """A model stored as an artifact is restored to the same forecasts, bit by bit."""
+        with tempfile.TemporaryDirectory() as directory:
+            sha256 = artifacts.save(Path(directory) / "model", self.model.tensors(), self.model.document())
+            restored = self.task.restore(*artifacts.load(Path(directory) / "model", sha256))
         _same_rows(
             self.rows(self.task, self.dataset, self.model, self.cases),
             self.rows(self.task, self.dataset, restored, self.cases),

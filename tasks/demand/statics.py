@@ -89,8 +89,9 @@ class Statics:
     def document(self) -> dict[str, Any]:
         """JSON values."""
         return {
-            "vocabularies": {name: vocabulary.document() for name, vocabulary in self.vocabularies.items()},
-            "numbers": {name: list(scale) for name, scale in self.numbers.items()},
+            # Lists of pairs: the order of columns is the order of codes and effects, and JSON objects have none.
+            "vocabularies": [[name, vocabulary.document()] for name, vocabulary in self.vocabularies.items()],
+            "numbers": [[name, *scale] for name, scale in self.numbers.items()],
             "effects": self.effects.tolist(),
         }
 
@@ -98,8 +99,8 @@ class Statics:
     def restore(document: Mapping[str, Any]) -> Statics:
         """The statics of a `document`."""
         return Statics(
-            {name: Vocabulary.restore(one) for name, one in document["vocabularies"].items()},
-            {name: (float(scale[0]), float(scale[1])) for name, scale in document["numbers"].items()},
+            {name: Vocabulary.restore(one) for name, one in document["vocabularies"]},
+            {name: (float(centre), float(spread)) for name, centre, spread in document["numbers"]},
             np.array(document["effects"], float),
         )
 
