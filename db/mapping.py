@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -108,7 +109,7 @@ def resolve(
 
 def quoted_table(name: str, columns: Iterable[str] = (), schema: str | None = None) -> sa.TableClause:
     """A table clause whose every name is quoted."""
-    quoted = [sa.column(sa.quoted_name(column, quote=True)) for column in columns]
+    quoted: list[sa.ColumnClause[Any]] = [sa.column(sa.quoted_name(column, quote=True)) for column in columns]
     owner = None if schema is None else sa.quoted_name(schema, quote=True)
     return sa.table(sa.quoted_name(name, quote=True), *quoted, schema=owner)
 
@@ -147,7 +148,7 @@ def _places(warehouse: Warehouse, mapping: SourceMapping) -> list[tuple[str | No
 
 def _subquery(query: str, columns: Sequence[str] = ()) -> sa.FromClause:
     escaped = re.sub(r":", r"\\:", query.strip().rstrip(";"))  # a colon is no parameter in the user's own SQL
-    names = [sa.column(sa.quoted_name(name, quote=True)) for name in columns]
+    names: list[sa.ColumnClause[Any]] = [sa.column(sa.quoted_name(name, quote=True)) for name in columns]
     return sa.text(escaped + "\n").columns(*names).subquery("source")  # the line break ends a trailing comment
 
 
@@ -163,7 +164,9 @@ def _columns_there(
 ) -> dict[str, object]:
     """Names of the relation's columns with the driver's type codes; SQLite's declared type in its place."""
     try:
-        result = connection.execute(sa.select(sa.literal_column("*")).select_from(relation).limit(0))
+        result: sa.CursorResult[Any] = connection.execute(
+            sa.select(sa.literal_column("*")).select_from(relation).limit(0)
+        )
     except SQLAlchemyError as error:
         raise ConfigurationError(
             f"source {mapping.source!r}: {described(mapping)} cannot be read from warehouse {warehouse.name!r}: "

@@ -91,7 +91,8 @@ _LITERAL = {"literal_binds": True}
 
 
 def _sqlite_statement(resolved: ResolvedSource) -> sa.CompoundSelect[Any]:
-    types, wanted = [], []
+    types: list[sa.ColumnElement[Any]] = []
+    wanted: list[sa.ColumnElement[Any]] = []
     for position, column in enumerate(resolved.columns):
         value: sa.ColumnElement[Any] = resolved.relation.c[column.theirs]
         label = f"c{position}"
@@ -132,7 +133,7 @@ def _postgresql(resolved: ResolvedSource, warehouse: Warehouse) -> Iterator[pa.R
         except adbc_driver_manager.Error:  # a url that only psycopg understands
             yield from _stream(resolved)
             return
-        dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+        dialect = postgresql.dialect(paramstyle="named")
         cursor.execute(str(_postgresql_statement(resolved).compile(dialect=dialect, compile_kwargs=_LITERAL)))
         reader = stack.enter_context(cursor.fetch_record_batch())
         for batch in reader:

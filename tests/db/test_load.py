@@ -99,7 +99,7 @@ def test_a_column_mapping_separators_and_hostile_names(warehouse, load):
     assert rows(warehouse, "order_lines", "odd", "wann") == [
         {"order_id": "7", "item_id": "A", "quantity": 2, "odd": "b", "wann": "01"}
     ]
-    with pytest.raises(DataError, match="'rows.csv' lacks the required column 'order_id'"):
+    with pytest.raises(DataError, match=r"'rows\.csv' lacks the required column 'order_id'"):
         load("order_lines", text + "8;B;1;02;c\n")
 
 
@@ -171,7 +171,7 @@ def test_files_that_are_none(warehouse, tmp_path, name, text, error):
 def test_latin_1_is_told_and_can_be_read(warehouse, tmp_path):
     path = tmp_path / "items.csv"
     path.write_bytes("item_id,title\n1,Blüte\n".encode("latin-1"))
-    with pytest.raises(TooManyBadRows, match="title.*is not valid text"):
+    with pytest.raises(TooManyBadRows, match=r"title.*is not valid text"):
         load_file(warehouse, SOURCES["items"], path)
     load_file(warehouse, SOURCES["items"], path, encoding="latin-1")
     assert rows(warehouse, "items") == [{"item_id": "1", "title": "Blüte"}]

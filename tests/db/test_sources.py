@@ -113,7 +113,9 @@ def test_foreign_types(shop):
 
 def test_a_query_with_colons_percents_and_a_comment(shop):
     shop.create("cents", {"id": sa.Integer(), "amount": sa.Integer()}, [(1, 1999), (2, 5)])
-    query = "select id as order_id, '2020-01-01 10:30:00' as placed_at, amount / 100.0 as value, ' :a %s' as note from cents -- all;"
+    query = """
+        select id as order_id, '2020-01-01 10:30:00' as placed_at, amount / 100.0 as value, ' :a %s' as note
+        from cents -- all;"""
     table = shop.both_roads(SourceNeed("orders", extra=("note",)), SourceMapping("orders", query=query))
     assert sorted(table["value"].to_pylist()) == [0.05, 19.99]
     assert table["note"].to_pylist() == [" :a %s"] * 2
@@ -153,8 +155,10 @@ def test_postgresql_types_of_its_own(postgres_database):
         for statement in (
             "create type public.mood as enum ('view', 'cart')",
             "create domain public.code as text",
-            "create table public.events (s uuid, i public.code, kind public.mood, occurred_at timestamptz, c char(5), m money, n numeric)",
-            "insert into public.events values ('a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', 'A', 'cart', '2020-01-01 10:00+02', 'ab', 12.5, 'NaN')",
+            "create table public.events"
+            " (s uuid, i public.code, kind public.mood, occurred_at timestamptz, c char(5), m money, n numeric)",
+            "insert into public.events values"
+            " ('a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', 'A', 'cart', '2020-01-01 10:00+02', 'ab', 12.5, 'NaN')",
             "insert into public.events values (null, 'B', 'view', 'infinity', 'ab', null, 1.50)",
         ):
             connection.exec_driver_sql(statement)
