@@ -1,33 +1,95 @@
-"""Demand forecasts set right by what a later slice shows they were off."""
+"""Demand quantiles set right by what a later slice shows: spread out, or drawn together, around the median.
+
+Split conformal prediction (Romano, Patterson and Candès 2019) with the score (actual - median) / (quantile - median):
+the level's quantile of it is the factor by which that quantile's distance from the median was off. Distances carry
+the size of a series and of a day with them, which additive shifts would not.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tasks.demand.forecast import DemandForecast
+from forecasting.schema import ArtifactError
+from tasks.demand.forecast import DemandForecast, coherent
+
+_TRUST = 0.7
+"""How far to follow the slice: days of one horizon have much in common, so that it says less than it seems to."""
+
+_MOST = 1.5
+"""Factors stay within 1 / 1.5 ... 1.5."""
+
+_LEAST = 500
+"""Outcomes from which a slice says anything about tails."""
 
 
 @dataclass(frozen=True)
 class DemandCalibration:
-    """Factors on the distance of each quantile from the median, float64 [Q]."""
+    """Factors on the distance of each quantile from the median: `periods` float64 [Q] of those per period, `sums`
+    float64 [K] of those of cumulative demand."""
 
-    stretch: np.ndarray
+    periods: np.ndarray
+    sums: np.ndarray
 
     @staticmethod
-    def fit(forecast: DemandForecast, scale: np.ndarray, actual: np.ndarray) -> DemandCalibration:
-        return DemandCalibration(np.ones(len(forecast.levels)))
+    def fit(forecast: DemandForecast, actual: np.ndarray) -> DemandCalibration:
+        """Learn from a slice that training did not see. `actual`: float [n, H], NaN where not observed."""
+        known = np.isfinite(actual)
+        so_far = actual.cumsum(axis=1)  # NaN from the first hole on
+        whole = np.isfinite(so_far)
+        return DemandCalibration(
+            _factors(forecast.quantiles[known], actual[known], forecast.levels),
+            _factors(forecast.cumulative[whole], so_far[whole], forecast.cumulative_levels),
+        )
 
-    def apply(self, forecast: DemandForecast, scale: np.ndarray) -> DemandForecast:
-        return forecast
+    def apply(self, forecast: DemandForecast) -> DemandForecast:
+        """The forecast with its quantiles set right; the mean stays."""
+        return coherent(
+            forecast.mean,
+            _stretched(forecast.quantiles, forecast.levels, self.periods),
+            _stretched(forecast.cumulative, forecast.cumulative_levels, self.sums),
+        )
 
     def document(self) -> dict[str, Any]:
         """JSON values."""
-        return {"stretch": self.stretch.tolist()}
+        return {"periods": self.periods.tolist(), "sums": self.sums.tolist()}
 
     @staticmethod
-    def restore(document: Mapping[str, Any]) -> DemandCalibration | None:
-        return DemandCalibration(np.array(document["stretch"])) if "stretch" in document else None
+    def restore(document: Mapping[str, Any]) -> DemandCalibration:
+        """The calibration of a `document`. Raises ArtifactError for anything else."""
+        try:
+            return DemandCalibration(np.array(document["periods"], float), np.array(document["sums"], float))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArtifactError(f"The stored calibration cannot be read: {error!r}.") from error
+
+
+def _centre(levels: Sequence[float]) -> int:
+    return int(np.argmin(np.abs(np.array(levels) - 0.5)))
+
+
+def _factors(quantiles: np.ndarray, actual: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    """The factor of each level, [Q], from quantiles [n, Q] and outcomes [n]."""
+    factors, centre = np.ones(len(levels)), _centre(levels)
+    if len(actual) < _LEAST:
+        return factors
+    median = quantiles[:, centre].astype(np.float64)
+    for at, level in enumerate(levels):
+        if at == centre:
+            continue
+        side = 1.0 if at > centre else -1.0
+        distance = side * (quantiles[:, at] - median)
+        off = side * (actual - median)
+        # Where quantile and median fall together no factor moves anything: inside always, or never.
+        score = np.where(distance > 0, off / np.maximum(distance, 1e-9), np.where(off > 0, np.inf, -np.inf))
+        found = np.quantile(score, level if side > 0 else 1 - level, method="higher")
+        factors[at] = np.exp(_TRUST * np.log(np.clip(found, 1 / _MOST, _MOST)))
+    return factors
+
+
+def _stretched(quantiles: np.ndarray, levels: Sequence[float], factors: np.ndarray) -> np.ndarray:
+    centre = _centre(levels)
+    median = quantiles[..., centre : centre + 1]
+    return median + (quantiles - median) * factors.astype(np.float32)

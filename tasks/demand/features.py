@@ -77,8 +77,8 @@ class Windows(Batch):
     anchors: Tensor = declare("rows horizon anchors")
     scale: Tensor = declare("rows")
     spread: Tensor = declare("rows")
-    target: Tensor = declare("rows horizon", optional=True)
-    weight: Tensor = declare("rows horizon", optional=True)
+    target: Tensor | None = declare("rows horizon", optional=True)
+    weight: Tensor | None = declare("rows horizon", optional=True)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,12 @@ from tasks.demand.sales import SalesGrid
 from tasks.demand.sampling import RandomWindows
 
 FORMAT = 1
+_PASSES = 8
+"""How often each window is seen at most."""
+
+_SAMPLE = 1024
+"""Windows by which inputs are standardised."""
+
 _AT_ONCE = 1024
 """Windows read and forecast at a time: what bounds the memory of a prediction."""
 
@@ -34,16 +40,16 @@ _AT_ONCE = 1024
 class Effort:
     """How long to train: `epochs` of `steps` batches of `size` windows."""
 
-    epochs: int
-    steps: int
-    size: int
+    epochs: int = 10
+    steps: int = 80
+    size: int = 128
     learning_rate: float = 4e-3
 
     @staticmethod
-    def for_grid(frequency: str, periods: int) -> Effort:
-        """By the frequency and the length of the history alone: longer ones hold more that is new."""
-        steps = {"D": 40, "W": 40, "M": 30}[frequency]
-        return Effort(epochs=10, steps=steps, size=256)
+    def for_windows(count: int) -> Effort:
+        """By how many windows there are to learn from: few are soon learnt."""
+        most = Effort()
+        return replace(most, steps=int(np.clip(_PASSES * count / (most.epochs * most.size), 4, most.steps)))
 
 
 class DemandModel:
@@ -62,21 +68,19 @@ class DemandModel:
 
     def predict(self, dataset: SalesGrid, cases: Cases) -> DemandForecast:
         """Forecasts of `cases`, each seen as of its own cutoff."""
-        raw, scale = self.averaged(dataset, cases)
-        return raw if self.calibration is None else self.calibration.apply(raw, scale)
+        raw = self.averaged(dataset, cases)
+        return raw if self.calibration is None else self.calibration.apply(raw)
 
-    def averaged(self, dataset: SalesGrid, cases: Cases) -> tuple[DemandForecast, np.ndarray]:
-        """The mean of the networks' forecasts, and the level of each case, float32 [n]."""
+    def averaged(self, dataset: SalesGrid, cases: Cases) -> DemandForecast:
+        """The mean of the networks' forecasts, before calibration."""
         reader = WindowReader(self.features, dataset)
-        if not len(cases):
-            return _nothing(self.features.horizon), np.zeros(0, np.float32)
         parts = [
             self._forecast(reader, cases.take(np.arange(start, min(start + _AT_ONCE, len(cases)))))
-            for start in range(0, len(cases), _AT_ONCE)
+            for start in range(0, max(len(cases), 1), _AT_ONCE)
         ]
-        return DemandForecast.concatenate([forecast for forecast, _ in parts]), np.concatenate([s for _, s in parts])
+        return DemandForecast.concatenate(parts)
 
-    def _forecast(self, reader: WindowReader, cases: Cases) -> tuple[DemandForecast, np.ndarray]:
+    def _forecast(self, reader: WindowReader, cases: Cases) -> DemandForecast:
         period = reader.grid.period_of(cases.cutoff)
         known_by = cases.cutoff.astype("datetime64[us]")
         device = next(self.networks[0].parameters()).device
@@ -86,11 +90,9 @@ class DemandModel:
             with evaluation(network):
                 outputs.append(network(windows))
         quantiles, mean, rate = (torch.stack(same).mean(0).cpu().numpy() for same in zip(*outputs, strict=True))
-        scale = windows.scale.cpu().numpy()
+        scale = windows.scale.cpu().numpy()[:, None]
         steps = np.arange(1, mean.shape[1] + 1, dtype=np.float32)
-        return coherent(
-            mean * scale[:, None], quantiles * scale[:, None, None], rate * (scale[:, None] * steps)[..., None]
-        ), scale
+        return coherent(mean * scale, quantiles * scale[..., None], rate * (scale * steps)[..., None])
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         """The networks' weights, by member and name."""
@@ -121,33 +123,42 @@ def fit_demand(grid: SalesGrid, fit: Fit, options: DemandOptions) -> DemandModel
     """A model that saw nothing past `fit.until`.
 
     In a search the last horizon before `until` is kept from training, to calibrate on; with a recipe everything is
-    trained on, and calibrated as the recipe says. Raises NotEnoughData where no window had closed.
+    trained on, and calibrated as the recipe says. (To learn from that horizon after all, by some more steps at a low
+    rate, made the windows that followed worse.) Raises NotEnoughData where no window had closed.
     """
     until = fit.until.astype("datetime64[us]")
     stop = int(grid.period_of(until))
-    held_out = grid.periods.start(np.array(stop - options.steps)).astype("datetime64[us]")
-    learn_until = until
-    if fit.recipe is None and _has_windows(grid, options, held_out):
-        learn_until = held_out[()]
+    later = np.datetime64(grid.periods.start(stop - options.steps).item(), "us")
+    searching = fit.recipe is None and _has_windows(grid, options, later)
+    learn_until = later if searching else until
     features = Features.fit(grid, options.steps, int(grid.period_of(learn_until)))
     reader = WindowReader(features, grid)
-    effort = Effort.for_grid(options.frequency, 0)
-    epochs = effort.epochs if fit.recipe is None else fit.recipe.epochs
-    networks = [
-        _train_member(reader, learn_until, replace(effort, epochs=epochs), number, fit, options)
-        for number in range(options.members)
-    ]
+    windows = RandomWindows.before(reader, learn_until, steps=1, size=1)
+    effort = Effort.for_windows(windows.count)
+    if fit.recipe is not None:
+        effort = replace(effort, epochs=fit.recipe.epochs)
+    windows = replace(windows, steps=effort.steps, size=effort.size)
+    networks = [_new_network(windows, number, fit, options) for number in range(options.members)]
+    for number, network in enumerate(networks):
+        _train(network, windows, effort, number, fit, options)
     learnt = {} if fit.recipe is None else fit.recipe.learnt
-    model = DemandModel(features, networks, DemandCalibration.restore(learnt), Recipe(epochs, learnt), until)
-    if learn_until < until:
-        series = grid.existing(learn_until, options.steps)
-        cases = Cases(series, np.full(len(series), learn_until))
-        raw, scale = model.averaged(grid, cases)
-        actual, observed = grid.window(series, np.full(len(series), stop), options.steps, np.full(len(series), until))
-        calibration = DemandCalibration.fit(raw, scale, np.where(observed, actual, np.nan))
-        learnt = calibration.document()
-        model = DemandModel(features, networks, calibration, Recipe(epochs, learnt), until)
-    return model
+    calibration = DemandCalibration.restore(learnt["calibration"]) if "calibration" in learnt else None
+    if searching:
+        slice_model = DemandModel(features, networks, None, Recipe(effort.epochs), until)
+        calibration = _calibrated(slice_model, grid, later, until, options)
+        learnt = {"calibration": calibration.document()}
+    return DemandModel(features, networks, calibration, Recipe(effort.epochs, learnt), until)
+
+
+def _calibrated(
+    model: DemandModel, grid: SalesGrid, begin: np.datetime64, end: np.datetime64, options: DemandOptions
+) -> DemandCalibration:
+    """What the horizon from `begin` to `end` shows the model's quantiles were off."""
+    series = grid.existing(begin, options.steps)
+    stop, known_by = np.full(len(series), grid.period_of(end)), np.full(len(series), end)
+    actual, observed = grid.window(series, stop, options.steps, known_by)
+    forecast = model.averaged(grid, Cases(series, np.full(len(series), begin)))
+    return DemandCalibration.fit(forecast, np.where(observed, actual, np.nan))
 
 
 def restore_demand(
@@ -173,57 +184,59 @@ def restore_demand(
     return DemandModel(
         Features.restore(document["features"]),
         networks,
-        DemandCalibration.restore(learnt),
+        DemandCalibration.restore(learnt["calibration"]) if "calibration" in learnt else None,
         Recipe(document["recipe"]["epochs"], learnt),
         np.datetime64(document["trained_until"], "us"),
     )
 
 
-def _train_member(
-    reader: WindowReader, until: np.datetime64, effort: Effort, number: int, fit: Fit, options: DemandOptions
-) -> DemandNetwork:
-    """One network, from its own seed."""
+def _new_network(windows: RandomWindows, number: int, fit: Fit, options: DemandOptions) -> DemandNetwork:
+    """A network that fits the windows, with weights from its own seed, its inputs standardised."""
     seed = derive(fit.seed, "demand", number)
-    batches = RandomWindows.before(reader, until, steps=effort.steps, size=effort.size)
-    first = next(iter(batches.batches(0, derive(seed, "first"))))
+    sample = next(iter(replace(windows, steps=1, size=_SAMPLE).batches(0, derive(seed, "sample"))))
     config = NetworkConfig(
         encoder=options.encoder,
-        context=first.context.shape[-1],
-        summary=first.summary.shape[-1],
-        steps=first.steps.shape[-1],
-        anchors=first.anchors.shape[-1],
-        labels=reader.features.statics.sizes,
-        patch=reader.layout.patch,
+        context=sample.context.shape[-1],
+        summary=sample.summary.shape[-1],
+        steps=sample.steps.shape[-1],
+        anchors=sample.anchors.shape[-1],
+        labels=windows.reader.features.statics.sizes,
+        patch=windows.reader.layout.patch,
     )
     with seeded(seed):
         network = DemandNetwork(config)
-    network.standardise(first.summary)
+    network.standardise(sample.summary)
+    return network
+
+
+def _train(
+    network: DemandNetwork,
+    windows: RandomWindows,
+    effort: Effort,
+    number: int,
+    fit: Fit,
+    options: DemandOptions,
+) -> None:
+    """Train one network in place, from where it stands."""
     training = TrainingConfig(
         epochs=effort.epochs,
         learning_rate=effort.learning_rate,
-        weight_decay=0.01,
-        schedule="onecycle",
         amp=True,
-        seed=seed,
+        seed=derive(fit.seed, "demand", number),
     )
     checkpoint = None
     if fit.checkpoint is not None:
-        key = f"{options}|{until}|{fit.recipe is None}"
+        key = f"{options}|{windows.until}|{effort}|{fit.recipe is None}"
         checkpoint = Checkpoint(Path(fit.checkpoint) / f"member-{number}", key=key)
 
     def tell(done: int, total: int, note: str) -> None:
         fit.progress(number * total + done, options.members * total, note)
 
-    train(network, batches, DemandLoss(), training, callbacks=[Report(tell)], checkpoint=checkpoint)
-    return network
+    train(network, windows, DemandLoss(), training, callbacks=[Report(tell)], checkpoint=checkpoint)
 
 
-def _has_windows(grid: SalesGrid, options: DemandOptions, until: np.ndarray) -> bool:
+def _has_windows(grid: SalesGrid, options: DemandOptions, until: np.datetime64) -> bool:
     """Whether any series began a horizon and some periods before `until`."""
     every = np.arange(grid.series)
     began = grid.began(every, np.full(grid.series, until, "datetime64[us]"))
     return bool((began + 2 * options.steps <= int(grid.period_of(until))).any())
-
-
-def _nothing(horizon: int) -> DemandForecast:
-    return coherent(np.zeros((0, horizon)), np.zeros((0, horizon, 8)), np.zeros((0, horizon, 10)))

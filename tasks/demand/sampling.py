@@ -54,6 +54,11 @@ class RandomWindows(BatchSource[Windows]):
             remedy="Shorten the horizon, load more history, or run again when there is some.",
         )
 
+    @property
+    def count(self) -> int:
+        """How many different windows there are."""
+        return int((self.high - self.low + 1).sum())
+
     def __len__(self) -> int:
         return self.steps
 
