@@ -29,7 +29,7 @@ def command(context: click.Context) -> ExitCode:
     configuration = config.load(warehouse=chosen(context).get("warehouse"), search=False)
     console.logs = configuration.var / "logs"
     if not {"verbose", "quiet"} & chosen(context).keys():
-        console.set_level("warning")  # the demo tells its steps itself
+        console.set_level("error")  # the demo tells its steps itself
     workspace = Workspace(configuration, console)
     console.say(f"Data: {invoices.ATTRIBUTION}.")
     console.say(f"Note: {simulated_supply.NOTE}")
