@@ -58,8 +58,10 @@ class DemandCalibration:
         return {"periods": self.periods.tolist(), "sums": self.sums.tolist()}
 
     @staticmethod
-    def restore(document: Mapping[str, Any]) -> DemandCalibration:
-        """The calibration of a `document`. Raises ArtifactError for anything else."""
+    def restore(document: Mapping[str, Any] | None) -> DemandCalibration | None:
+        """The calibration of a `document`, None for none. Raises ArtifactError for anything else."""
+        if document is None:
+            return None
         try:
             return DemandCalibration(np.array(document["periods"], float), np.array(document["sums"], float))
         except (KeyError, TypeError, ValueError) as error:

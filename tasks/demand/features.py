@@ -408,7 +408,7 @@ def _yearly(history: _History, scale: Tensor, layout: Layout, horizon: int) -> t
             demand, known = history.mean_between(at - width, at + width + 1)
             carried = (demand / (then + 0.1 * scale) * now / scale).clamp(max=_CLIP) * known * has_level
             inputs += [torch.log1p(demand / scale), known, torch.log1p(carried)]
-            anchors.append(carried if width == 0 else demand / scale)
+            anchors += [demand / scale, carried] if width == 0 else [demand / scale]
     return inputs, anchors
 
 

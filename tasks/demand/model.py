@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ from forecasting.schema import ArtifactError
 from forecasting.seeds import derive, seeded
 from forecasting.task import Cases, Fit, Forecaster, Recipe
 from forecasting.trainer import TrainingConfig, evaluation, train
+from tasks.demand.baselines import METHODS, Baseline
+from tasks.demand.blend import CANDIDATES, blended, find_shares, restore_shares
 from tasks.demand.calibrate import DemandCalibration
-from tasks.demand.features import Features, WindowReader
+from tasks.demand.features import Features, Layout, WindowReader
 from tasks.demand.forecast import DemandForecast, coherent
 from tasks.demand.network import DemandLoss, DemandNetwork, NetworkConfig
 from tasks.demand.options import DemandOptions
@@ -26,8 +28,11 @@ from tasks.demand.sales import SalesGrid
 from tasks.demand.sampling import RandomWindows
 
 FORMAT = 1
+_STEPS = 800
+"""Steps of all networks together."""
+
 _PASSES = 8
-"""How often each window is seen at most."""
+"""How often each window is seen at most, and how many steps a cutoff is worth."""
 
 _SAMPLE = 1024
 """Windows by which inputs are standardised."""
@@ -46,30 +51,45 @@ class Effort:
     learning_rate: float = 4e-3
 
     @staticmethod
-    def for_windows(count: int) -> Effort:
-        """By how many windows there are to learn from: few are soon learnt."""
+    def for_windows(windows: RandomWindows, members: int) -> Effort:
+        """What one of several networks takes: less where there are few windows, or few cutoffs, to learn from."""
         most = Effort()
-        return replace(most, steps=int(np.clip(_PASSES * count / (most.epochs * most.size), 4, most.steps)))
+        steps = min(
+            _STEPS / members, _PASSES * windows.count / most.size, _PASSES * windows.cutoffs, most.epochs * most.steps
+        )
+        return replace(most, steps=max(int(steps / most.epochs), 4))
 
 
 class DemandModel:
-    """Fitted networks: a `forecasting.task.Model`. Their forecasts are averaged, then calibrated."""
+    """Fitted networks: a `forecasting.task.Model`. Their forecasts are averaged, blended with baselines as the recipe
+    says, and calibrated."""
 
     def __init__(
         self,
         features: Features,
         networks: Sequence[DemandNetwork],
-        calibration: DemandCalibration | None,
+        options: DemandOptions,
         recipe: Recipe,
         trained_until: np.datetime64,
     ):
-        self.features, self.networks, self.calibration = features, tuple(networks), calibration
+        self.features, self.networks, self.options = features, tuple(networks), options
         self.recipe, self.trained_until = recipe, trained_until
+        self.shares = restore_shares(recipe.learnt)
+        self.calibration = DemandCalibration.restore(recipe.learnt.get("calibration"))
 
     def predict(self, dataset: SalesGrid, cases: Cases) -> DemandForecast:
         """Forecasts of `cases`, each seen as of its own cutoff."""
-        raw = self.averaged(dataset, cases)
-        return raw if self.calibration is None else self.calibration.apply(raw)
+        forecast = self.averaged(dataset, cases)
+        if self.shares:
+            forecast = blended(forecast, self.rivals(dataset, cases, self.shares), self.shares)
+        return self.calibration.apply(forecast) if self.calibration else forecast
+
+    def rivals(self, dataset: SalesGrid, cases: Cases, names: Iterable[str]) -> dict[str, DemandForecast]:
+        """What baselines say of the same cases, by name."""
+        return {
+            name: Baseline(METHODS[name], dataset, self.options, self.trained_until).predict(dataset, cases)
+            for name in names
+        }
 
     def averaged(self, dataset: SalesGrid, cases: Cases) -> DemandForecast:
         """The mean of the networks' forecasts, before calibration."""
@@ -113,10 +133,11 @@ class DemandModel:
         }
 
     def parts(self) -> Mapping[str, Forecaster]:
-        """The first network alone, where several are averaged."""
-        if len(self.networks) == 1 and self.calibration is None:
+        """The networks alone, neither blended nor calibrated."""
+        if not self.recipe.learnt:
             return {}
-        return {"network": DemandModel(self.features, self.networks[:1], None, self.recipe, self.trained_until)}
+        alone = Recipe(self.recipe.epochs)
+        return {"network": DemandModel(self.features, self.networks, self.options, alone, self.trained_until)}
 
 
 def fit_demand(grid: SalesGrid, fit: Fit, options: DemandOptions) -> DemandModel:
@@ -134,31 +155,34 @@ def fit_demand(grid: SalesGrid, fit: Fit, options: DemandOptions) -> DemandModel
     features = Features.fit(grid, options.steps, int(grid.period_of(learn_until)))
     reader = WindowReader(features, grid)
     windows = RandomWindows.before(reader, learn_until, steps=1, size=1)
-    effort = Effort.for_windows(windows.count)
+    effort = Effort.for_windows(windows, options.members)
     if fit.recipe is not None:
         effort = replace(effort, epochs=fit.recipe.epochs)
     windows = replace(windows, steps=effort.steps, size=effort.size)
     networks = [_new_network(windows, number, fit, options) for number in range(options.members)]
     for number, network in enumerate(networks):
         _train(network, windows, effort, number, fit, options)
-    learnt = {} if fit.recipe is None else fit.recipe.learnt
-    calibration = DemandCalibration.restore(learnt["calibration"]) if "calibration" in learnt else None
+    recipe = fit.recipe or Recipe(effort.epochs)
+    model = DemandModel(features, networks, options, recipe, until)
     if searching:
-        slice_model = DemandModel(features, networks, None, Recipe(effort.epochs), until)
-        calibration = _calibrated(slice_model, grid, later, until, options)
-        learnt = {"calibration": calibration.document()}
-    return DemandModel(features, networks, calibration, Recipe(effort.epochs, learnt), until)
+        recipe = Recipe(effort.epochs, _learn_from_slice(model, grid, later))
+        model = DemandModel(features, networks, options, recipe, until)
+    return model
 
 
-def _calibrated(
-    model: DemandModel, grid: SalesGrid, begin: np.datetime64, end: np.datetime64, options: DemandOptions
-) -> DemandCalibration:
-    """What the horizon from `begin` to `end` shows the model's quantiles were off."""
+def _learn_from_slice(model: DemandModel, grid: SalesGrid, begin: np.datetime64) -> dict[str, Any]:
+    """Shares of baselines, and a calibration of what comes of them, from the horizon that begins at `begin`."""
+    options, until = model.options, model.trained_until
     series = grid.existing(begin, options.steps)
-    stop, known_by = np.full(len(series), grid.period_of(end)), np.full(len(series), end)
-    actual, observed = grid.window(series, stop, options.steps, known_by)
-    forecast = model.averaged(grid, Cases(series, np.full(len(series), begin)))
-    return DemandCalibration.fit(forecast, np.where(observed, actual, np.nan))
+    cases = Cases(series, np.full(len(series), begin))
+    stop, known_by = np.full(len(series), grid.period_of(until)), np.full(len(series), until)
+    sold, observed = grid.window(series, stop, options.steps, known_by)
+    actual = np.where(observed, sold, np.nan)
+    forecast, rivals = model.averaged(grid, cases), model.rivals(grid, cases, CANDIDATES)
+    shares = find_shares(forecast, rivals, actual)
+    calibration = DemandCalibration.fit(blended(forecast, rivals, shares), actual)
+    # A list, not a mapping: shares have an order, and JSON objects are stored sorted.
+    return {"shares": [[name, share] for name, share in shares.items()], "calibration": calibration.document()}
 
 
 def restore_demand(
@@ -180,12 +204,12 @@ def restore_demand(
         }
         network.load_state_dict(state)
         networks.append(network.to(choose_device()).eval())
-    learnt = document["recipe"]["learnt"]
+    recipe = document["recipe"]
     return DemandModel(
         Features.restore(document["features"]),
         networks,
-        DemandCalibration.restore(learnt["calibration"]) if "calibration" in learnt else None,
-        Recipe(document["recipe"]["epochs"], learnt),
+        options,
+        Recipe(recipe["epochs"], recipe["learnt"]),
         np.datetime64(document["trained_until"], "us"),
     )
 
@@ -202,11 +226,18 @@ def _new_network(windows: RandomWindows, number: int, fit: Fit, options: DemandO
         anchors=sample.anchors.shape[-1],
         labels=windows.reader.features.statics.sizes,
         patch=windows.reader.layout.patch,
+        recent=_context(windows.reader.layout, number),
     )
     with seeded(seed):
         network = DemandNetwork(config)
     network.standardise(sample.summary)
     return network
+
+
+def _context(layout: Layout, number: int) -> int:
+    """Periods that the encoder of a member reads: unlike members err unlike each other."""
+    patches = layout.context // layout.patch
+    return layout.patch * (patches if number % 2 == 0 else patches // 2)
 
 
 def _train(

@@ -32,8 +32,9 @@ _GATE = 3.0
 @dataclass(frozen=True)
 class NetworkConfig:
     """Sizes. `context`, `summary`, `steps`, `anchors`: features of the windows. `labels`: rows of each static
-    embedding (the first is the item). `patch`: periods that the encoder takes at once. `unknown`: share of static
-    labels hidden in training, so that the network knows what to say of a series it never saw."""
+    embedding (the first is the item). `patch`: periods that the encoder takes at once, `recent`: how many it reads in
+    all. `unknown`: share of static labels hidden in training, so that the network knows what to say of a series it
+    never saw."""
 
     encoder: str
     context: int
@@ -42,6 +43,7 @@ class NetworkConfig:
     anchors: int
     labels: tuple[int, ...]
     patch: int
+    recent: int
     hidden: int = 64
     width: int = 96
     blocks: int = 1
@@ -113,7 +115,7 @@ class DemandNetwork(nn.Module):
 
     def encode(self, context: Tensor) -> Tensor:
         """The history [B, C, features], taken a patch at a time, as one state [B, hidden]."""
-        rows, periods, features = context.shape
+        rows, periods, features = (context := context[:, -self.config.recent :]).shape
         patches = context.reshape(rows, periods // self.config.patch, self.config.patch * features)
         return self.encoder(F.gelu(self.patch(patches)))[1]
 

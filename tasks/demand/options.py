@@ -33,7 +33,7 @@ class DemandOptions:
     known_ahead: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     encoder: str = "gru"
-    members: int = 1
+    members: int = 2
     missing: str = "auto"
     service_level: float = 0.95
     lead_time_days: float = 7.0

@@ -59,6 +59,11 @@ class RandomWindows(BatchSource[Windows]):
         """How many different windows there are."""
         return int((self.high - self.low + 1).sum())
 
+    @property
+    def cutoffs(self) -> int:
+        """How many different cutoffs there are: all series of one see the same Christmas."""
+        return int(self.high.max() - self.low.min() + 1)
+
     def __len__(self) -> int:
         return self.steps
 
@@ -79,11 +84,12 @@ class RandomWindows(BatchSource[Windows]):
 
 
 def _lag_wanted(reader: WindowReader, began: np.ndarray, high: int) -> int:
-    """The earliest cutoff that has last year's season to look at, where weeks or months leave at least half of all
-    cutoffs after it: windows without it teach little about those that are to be forecast."""
+    """The earliest cutoff that has last year's season to look at, where weeks or months leave enough cutoffs after it:
+    windows without it teach little about those that are to be forecast."""
     year = reader.layout.year
     known = began[began < NEVER]
     if reader.layout.week > 1 or not len(known):
         return 0
     first = int(known.min())
-    return first + min(year, (high - first) // 3)
+    room = high - first
+    return first + min(year, max(room - year // 2, room // 3))
