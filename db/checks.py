@@ -20,8 +20,6 @@ from db.canonical import TEXT_TYPE
 from db.convert import PROBLEMS, as_text, convert
 from forecasting.schema import KNOWN_AT, SOURCES, Column, Kind, Source
 
-_MEMORY = pa.default_cpu_memory_manager()
-
 KEPT_BAD_ROWS = 100_000
 """Bad rows of a source that are kept with their values; further ones are counted."""
 
@@ -147,7 +145,7 @@ def _check_batch(
         blame.add(column, PROBLEMS[column.kind], unreadable)
         for reason, mask in _broken(converted, column, clock):
             blame.add(column, reason, mask)
-        rows.append(converted.copy_to(_MEMORY))  # sharing one buffer with the raw batch would keep all of it alive
+        rows.append(pa.concat_arrays([converted]))  # a copy: one buffer shared with the raw batch keeps all of it alive
     if blame.reason is None:
         return rows, None
     good = pa.array(blame.reason < 0)

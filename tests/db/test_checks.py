@@ -116,12 +116,13 @@ def test_only_the_first_bad_rows_keep_their_values(monkeypatch):
 
 def test_a_good_batch_is_not_kept_alive_by_its_columns():
     """A buffer shared with a batch from a driver would hold all of that batch's memory."""
-    batch = pa.record_batch({"item_id": ["a", "b"], "price": pa.array([1.0, None])})
+    batch = pa.record_batch({"item_id": [str(n) for n in range(999)], "price": pa.array([1.0] * 998 + [None])})
     columns = [SOURCES["items"].column(name) for name in batch.schema.names]
-    table = check(SOURCES["items"], columns, [batch]).table
+    table = check(SOURCES["items"], columns, [batch.slice(997)]).table
     raw = {buffer.address for values in batch.columns for buffer in values.buffers() if buffer}
     kept = {buffer.address for values in table.columns for buffer in values.chunk(0).buffers() if buffer}
     assert not raw & kept
+    assert table.get_total_buffer_size() < 500  # nor copied whole for a slice of it
 
 
 def test_types_are_settled_over_the_whole_of_an_extra_column():
