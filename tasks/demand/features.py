@@ -382,7 +382,7 @@ def _seasonal(history: _History, scale: Tensor, layout: Layout, horizon: int) ->
     """Demand on the same day of the last weeks, for each step: inputs and anchors [B, H]; none without a week."""
     if layout.week == 1:
         return [], []
-    shape = (len(history.values), -1, layout.week)
+    shape = (len(history.values), layout.window // layout.week, layout.week)
     values, observed, sold = (x.reshape(shape) for x in (history.values, history.observed, history.sold))
     day = torch.arange(horizon) % layout.week
 
