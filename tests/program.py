@@ -59,20 +59,23 @@ class Program:
 
 
 def write_shop(directory: Path) -> dict[str, Path]:
-    """Writes the files of a small shop: 12 items in one place over 150 days, with stock, supply and orders."""
+    """Writes the files of a small shop, and a forecasting.toml: 12 items in one place from October to May, promoted on
+    one day in six, with stock, supply and orders."""
     random = np.random.default_rng(11)
-    days = pd.date_range("2024-01-01", periods=150)
-    level = random.uniform(2, 20, 12)
-    weekly = 1 + 0.4 * np.sin(2 * np.pi * np.arange(7) / 7)
+    items, days = [f"I{item:02}" for item in range(12)], pd.date_range("2023-10-01", "2024-05-31")
+    level, weekly = random.uniform(4, 20, 12), 1 + 0.4 * np.sin(2 * np.pi * np.arange(7) / 7)
+    promoted = random.random((12, len(days))) < 1 / 6
+    expected = level[:, None] * weekly[days.dayofweek] * np.where(promoted, 2.5, 1.0)
     sales = pd.DataFrame(
-        [
-            (f"I{item:02}", "L1", day.date(), int(random.poisson(level[item] * weekly[day.dayofweek])), 9.5)
-            for item in range(12)
-            for day in days
-        ],
-        columns=["item_id", "location_id", "date", "quantity", "price"],
+        {
+            "item_id": np.repeat(items, len(days)),
+            "location_id": "L1",
+            "date": np.tile(days.strftime("%Y-%m-%d"), 12),
+            "quantity": random.poisson(expected).ravel(),
+            "price": 9.5,
+            "promotion": promoted.astype(int).ravel(),
+        }
     )
-    items = [f"I{item:02}" for item in range(12)]
     tables = {
         "sales": sales,
         "items": pd.DataFrame({"item_id": items, "title": [f"Thing number {n}" for n in range(12)]}),
@@ -92,4 +95,5 @@ def write_shop(directory: Path) -> dict[str, Path]:
     for name, table in tables.items():
         files[name] = directory / f"{name}.csv"
         table.to_csv(files[name], index=False)
+    (directory / "forecasting.toml").write_text('[tasks.demand]\nknown_ahead = ["promotion"]\n')
     return files

@@ -154,8 +154,8 @@ def _by_weekday(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and quantiles with the weekday's own in place of the overall ones, halfway for the quantiles: eight days say
     little about a tail. The window is a whole number of weeks, so step h falls on the weekday of column h mod 7."""
-    n = len(values)
-    own, own_seen = (array.reshape(n, -1, 7).transpose(0, 2, 1) for array in (values, seen))
+    n, days = values.shape
+    own, own_seen = (array.reshape(n, days // 7, 7).transpose(0, 2, 1) for array in (values, seen))
     weekday = np.arange(steps) % 7
     own_mean = masked_mean(own, own_seen)[:, weekday]
     own_quantiles = masked_quantiles(own, own_seen, LEVELS)[:, weekday]

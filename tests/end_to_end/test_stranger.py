@@ -14,6 +14,7 @@ from db.engines import open_warehouse
 def test_a_fifth_task_needs_no_change_in_the_house(program: Program) -> None:
     program = replace(program, with_stranger=True)
     files = write_shop(program.directory)
+    (program.directory / "forecasting.toml").unlink()  # every installed task, with its defaults
     assert "visits" in program("tasks")
     program("tasks", "check", "visits")
     program("db", "upgrade")

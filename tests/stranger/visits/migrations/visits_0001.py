@@ -7,7 +7,7 @@ from forecasting.schema import Column, Kind, OutputTable
 revision = "visits_0001"
 down_revision = None
 branch_labels = ("visits",)
-depends_on = ("house_0001",)
+depends_on = None
 
 EXPECTED_VISITS = OutputTable(
     "expected_visits",
