@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -232,5 +232,5 @@ def _reports(workspace: Workspace) -> tuple[Path, ...]:
 
 
 def _day(instant: np.datetime64) -> str:
-    day: datetime = instant.item()
+    day = instant.astype("datetime64[us]").item()
     return f"{day.day} {day:%B %Y}"
