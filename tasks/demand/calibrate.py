@@ -16,8 +16,9 @@ import numpy as np
 from forecasting.schema import ArtifactError
 from tasks.demand.forecast import DemandForecast, coherent
 
-_TRUST = 0.7
-"""How far to follow the slice: days of one horizon have much in common, so that it says less than it seems to."""
+_PRIOR_STEPS = 12
+"""A slice of H periods is followed H / (H + 12) of the way: all series of a period have much in common, so that a slice
+says no more than it has periods, and six months say little about tails."""
 
 _MOST = 1.5
 """Factors stay within 1 / 1.5 ... 1.5."""
@@ -41,8 +42,8 @@ class DemandCalibration:
         so_far = actual.cumsum(axis=1)  # NaN from the first hole on
         whole = np.isfinite(so_far)
         return DemandCalibration(
-            _factors(forecast.quantiles[known], actual[known], forecast.levels),
-            _factors(forecast.cumulative[whole], so_far[whole], forecast.cumulative_levels),
+            _factors(forecast.quantiles[known], actual[known], forecast.levels, forecast.horizon),
+            _factors(forecast.cumulative[whole], so_far[whole], forecast.cumulative_levels, forecast.horizon),
         )
 
     def apply(self, forecast: DemandForecast) -> DemandForecast:
@@ -72,9 +73,9 @@ def _centre(levels: Sequence[float]) -> int:
     return int(np.argmin(np.abs(np.array(levels) - 0.5)))
 
 
-def _factors(quantiles: np.ndarray, actual: np.ndarray, levels: Sequence[float]) -> np.ndarray:
-    """The factor of each level, [Q], from quantiles [n, Q] and outcomes [n]."""
-    factors, centre = np.ones(len(levels)), _centre(levels)
+def _factors(quantiles: np.ndarray, actual: np.ndarray, levels: Sequence[float], steps: int) -> np.ndarray:
+    """The factor of each level, [Q], from quantiles [n, Q] and outcomes [n] of so many periods."""
+    factors, centre, trust = np.ones(len(levels)), _centre(levels), steps / (steps + _PRIOR_STEPS)
     if len(actual) < _LEAST:
         return factors
     median = quantiles[:, centre].astype(np.float64)
@@ -87,7 +88,7 @@ def _factors(quantiles: np.ndarray, actual: np.ndarray, levels: Sequence[float])
         # Where quantile and median fall together no factor moves anything: inside always, or never.
         score = np.where(distance > 0, off / np.maximum(distance, 1e-9), np.where(off > 0, np.inf, -np.inf))
         found = np.quantile(score, level if side > 0 else 1 - level, method="higher")
-        factors[at] = np.exp(_TRUST * np.log(np.clip(found, 1 / _MOST, _MOST)))
+        factors[at] = np.exp(trust * np.log(np.clip(found, 1 / _MOST, _MOST)))
     return factors
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,7 @@ from forecasting.schema import ArtifactError
 from forecasting.seeds import derive, seeded
 from forecasting.task import Cases, Fit, Forecaster, Recipe
 from forecasting.trainer import TrainingConfig, evaluation, train
-from tasks.demand.baselines import METHODS, Baseline
-from tasks.demand.blend import CANDIDATES, blended, find_shares, restore_shares
+from tasks.demand.blend import CANDIDATES, blended, find_shares, restore_shares, rival
 from tasks.demand.calibrate import DemandCalibration
 from tasks.demand.features import Features, Layout, WindowReader
 from tasks.demand.forecast import DemandForecast, coherent
@@ -81,15 +80,9 @@ class DemandModel:
         """Forecasts of `cases`, each seen as of its own cutoff."""
         forecast = self.averaged(dataset, cases)
         if self.shares:
-            forecast = blended(forecast, self.rivals(dataset, cases, self.shares), self.shares)
+            rivals = {name: rival(name, dataset, cases, self.options, forecast) for name in self.shares}
+            forecast = blended(forecast, rivals, self.shares)
         return self.calibration.apply(forecast) if self.calibration else forecast
-
-    def rivals(self, dataset: SalesGrid, cases: Cases, names: Iterable[str]) -> dict[str, DemandForecast]:
-        """What baselines say of the same cases, by name."""
-        return {
-            name: Baseline(METHODS[name], dataset, self.options, self.trained_until).predict(dataset, cases)
-            for name in names
-        }
 
     def averaged(self, dataset: SalesGrid, cases: Cases) -> DemandForecast:
         """The mean of the networks' forecasts, before calibration."""
@@ -178,11 +171,11 @@ def _learn_from_slice(model: DemandModel, grid: SalesGrid, begin: np.datetime64)
     stop, known_by = np.full(len(series), grid.period_of(until)), np.full(len(series), until)
     sold, observed = grid.window(series, stop, options.steps, known_by)
     actual = np.where(observed, sold, np.nan)
-    forecast, rivals = model.averaged(grid, cases), model.rivals(grid, cases, CANDIDATES)
+    forecast = model.averaged(grid, cases)
+    rivals = {name: rival(name, grid, cases, options, forecast) for name in CANDIDATES}
     shares = find_shares(forecast, rivals, actual)
     calibration = DemandCalibration.fit(blended(forecast, rivals, shares), actual)
-    # A list, not a mapping: shares have an order, and JSON objects are stored sorted.
-    return {"shares": [[name, share] for name, share in shares.items()], "calibration": calibration.document()}
+    return {"shares": shares, "calibration": calibration.document()}
 
 
 def restore_demand(
