@@ -68,8 +68,8 @@ class Settings:
     stale_after_hours: Annotated[float, Field(gt=0)] = field(
         default=36.0, metadata={"help": "age of published rows from which `status` calls a task without a job stale"}
     )
-    threads: Annotated[int, Field(ge=0)] = field(
-        default=0, metadata={"help": "threads used in training; 0 takes what the machine has"}
+    threads: Annotated[int, Field(ge=1)] = field(
+        default=1, metadata={"help": "CPU threads of one training; its networks are small, so more help little"}
     )
     currency: str = field(default="", metadata={"help": "sign shown before amounts in reports, such as €"})
 
