@@ -344,11 +344,10 @@ class _History:
 
     def to_local_level(self, scale: Tensor) -> tuple[Tensor, Tensor]:
         """Demand of each period against the level just before it [B, L], and 1 where both are known."""
-        at = torch.arange(self.length)
-        before = (at - self.layout.local).clamp(min=0)
-        count = self.counts[:, at] - self.counts[:, before]
-        level = (self.sums[:, at] - self.sums[:, before]) / count.clamp(min=1)
-        known = self.observed * (count > self.layout.local // 2)
+        local = self.layout.local
+        count = self.counts[:, :-1] - F.pad(self.counts[:, : self.length - local], (local, 0))
+        level = (self.sums[:, :-1] - F.pad(self.sums[:, : self.length - local], (local, 0))) / count.clamp(min=1)
+        known = self.observed * (count > local // 2)
         return (self.values / (level + 0.05 * scale)).clamp(max=5), known
 
     def spread(self) -> Tensor:
