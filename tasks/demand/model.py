@@ -136,9 +136,9 @@ class DemandModel:
 def fit_demand(grid: SalesGrid, fit: Fit, options: DemandOptions) -> DemandModel:
     """A model that saw nothing past `fit.until`.
 
-    In a search the last horizon before `until` is kept from training, to calibrate on; with a recipe everything is
-    trained on, and calibrated as the recipe says. (To learn from that horizon after all, by some more steps at a low
-    rate, made the windows that followed worse.) Raises NotEnoughData where no window had closed.
+    In a search the last horizon before `until` is kept from the first network, to blend and calibrate on; the others
+    learn from everything, as all do with a recipe. (To let the first go on learning from that horizon afterwards made
+    the windows that followed worse.) Raises NotEnoughData where no window had closed.
     """
     until = fit.until.astype("datetime64[us]")
     stop = int(grid.period_of(until))
@@ -148,19 +148,21 @@ def fit_demand(grid: SalesGrid, fit: Fit, options: DemandOptions) -> DemandModel
     features = Features.fit(grid, options.steps, int(grid.period_of(learn_until)))
     reader = WindowReader(features, grid)
     windows = RandomWindows.before(reader, learn_until, steps=1, size=1)
-    effort = Effort.for_windows(windows, options.members)
+    effort = Effort.for_windows(windows, options.networks)
     if fit.recipe is not None:
         effort = replace(effort, epochs=fit.recipe.epochs)
     windows = replace(windows, steps=effort.steps, size=effort.size)
-    networks = [_new_network(windows, number, fit, options) for number in range(options.members)]
-    for number, network in enumerate(networks):
-        _train(network, windows, effort, number, fit, options)
     recipe = fit.recipe or Recipe(effort.epochs)
-    model = DemandModel(features, networks, options, recipe, until)
-    if searching:
-        recipe = Recipe(effort.epochs, _learn_from_slice(model, grid, later))
-        model = DemandModel(features, networks, options, recipe, until)
-    return model
+    networks = []
+    for number in range(options.networks):
+        network = _new_network(windows, number, fit, options)
+        _train(network, windows, effort, number, fit, options)
+        networks.append(network)
+        if searching and number == 0:
+            judge = DemandModel(features, networks, options, recipe, until)
+            recipe = Recipe(effort.epochs, _learn_from_slice(judge, grid, later))
+            windows = RandomWindows.before(reader, until, steps=effort.steps, size=effort.size)
+    return DemandModel(features, networks, options, recipe, until)
 
 
 def _learn_from_slice(model: DemandModel, grid: SalesGrid, begin: np.datetime64) -> dict[str, Any]:
@@ -254,7 +256,7 @@ def _train(
         checkpoint = Checkpoint(Path(fit.checkpoint) / f"member-{number}", key=key)
 
     def tell(done: int, total: int, note: str) -> None:
-        fit.progress(number * total + done, options.members * total, note)
+        fit.progress(number * total + done, options.networks * total, note)
 
     train(network, windows, DemandLoss(), training, callbacks=[Report(tell)], checkpoint=checkpoint)
 

@@ -21,8 +21,8 @@ class DemandOptions:
 
     `frequency`: D, W or M. `horizon`: steps of the frequency, 0 for the default (28 D, 8 W, 6 M). `known_ahead`
     and `features` name columns of `sales`, extra ones included: known for the periods to come, or known only
-    up to the cutoff. `encoder`: a registered encoder. `members`: how many networks are averaged. `missing`
-    says what a period without a row means: "zero" sales, "unobserved", or "auto", which takes it as unobserved
+    up to the cutoff. `encoder`: a registered encoder. `members`: how many networks are averaged, 0 for the
+    default (2 D, 4 W, 4 M). `missing` says what a period without a row means: "zero" sales, "unobserved", or "auto", which takes it as unobserved
     where the source itself writes down most of its periods without sales as explicit zeros. `service_level` and
     `lead_time_days` hold for items that `supply` does not know. `history_rows`: how many past periods of each
     series are published for charts, 0 for the default (91 D, 78 W, 36 M).
@@ -33,7 +33,7 @@ class DemandOptions:
     known_ahead: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     encoder: str = "gru"
-    members: int = 2
+    members: int = 0
     missing: str = "auto"
     service_level: float = 0.95
     lead_time_days: float = 7.0
@@ -61,10 +61,8 @@ class DemandOptions:
                 f"tasks.demand: service_level {self.service_level} is no probability.",
                 remedy="Give a number between 0 and 1, such as 0.95.",
             )
-        if self.lead_time_days < 0 or self.members < 1 or self.history_rows < 0:
-            raise ConfigurationError(
-                "tasks.demand: lead_time_days and history_rows must not be negative, members must be 1 or more."
-            )
+        if self.lead_time_days < 0 or self.members < 0 or self.history_rows < 0:
+            raise ConfigurationError("tasks.demand: lead_time_days, history_rows and members must not be negative.")
         reserved = {"item_id", "location_id", "date", "quantity", "known_at"}
         both = set(self.known_ahead) & set(self.features)
         if both or reserved & {*self.known_ahead, *self.features}:
@@ -78,6 +76,11 @@ class DemandOptions:
     def steps(self) -> int:
         """The horizon in periods."""
         return self.horizon or DEFAULT_HORIZON[self.frequency]
+
+    @property
+    def networks(self) -> int:
+        """How many networks are averaged: where there are few cutoffs to learn from, many that learn little each."""
+        return self.members or {"D": 2, "W": 4, "M": 4}[self.frequency]
 
     @property
     def season(self) -> int:
