@@ -23,7 +23,7 @@ CANDIDATES = ("seasonal_naive", "empirical_quantiles", "moving_average")
 SHARES = (0.1, 0.2, 0.3)
 """Shares tried for each; more would be to give up on the network for one slice."""
 
-_WORTH = 0.005
+_WORTH = 0.02
 """The part of the loss on the slice that a share must save: what one horizon shows is not that exact."""
 
 _AT_ONCE = 2048

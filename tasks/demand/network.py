@@ -153,7 +153,7 @@ class DemandLoss:
 
     mean: float = 0.1
     cumulative: float = 0.3
-    outlier: float = 4.0
+    outlier: float = 6.0
     size_power: float = 0.5
 
     def __call__(self, network: nn.Module, windows: Windows) -> Tensor:
