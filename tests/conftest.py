@@ -6,11 +6,14 @@ table of the suite in it. Nothing here is a mock.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: tests run beside each other
 
 import psycopg
 import pytest

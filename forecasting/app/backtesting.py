@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 from db.engines import Warehouse
 from forecasting.app.reading import read
 from forecasting.app.workspace import Workspace
-from forecasting.devices import threads
 from forecasting.pipeline import Backtest, Progress, backtest
 from forecasting.schema import ConfigurationError, ExitCode, ForecastingError
 from forecasting.task import Instant
@@ -50,18 +49,16 @@ def run(workspace: Workspace, request: BacktestRequest, progress: Progress) -> B
     task = workspace.task(request.task)
     progress("reading sources", 0, 0)
     reading = read(workspace, _results(workspace), task)
-    settings = workspace.configuration.settings
-    with threads(settings.threads):
-        outcome = backtest(
-            task,
-            reading.dataset,
-            request.start,
-            request.end,
-            every_days=request.every_days,
-            refit_days=request.refit_days,
-            seed=settings.seed,
-            progress=progress,
-        )
+    outcome = backtest(
+        task,
+        reading.dataset,
+        request.start,
+        request.end,
+        every_days=request.every_days,
+        refit_days=request.refit_days,
+        seed=workspace.configuration.settings.seed,
+        progress=progress,
+    )
     return BacktestResult(outcome, tuple(_written(outcome, request.directory)))
 
 

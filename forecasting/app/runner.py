@@ -1,6 +1,6 @@
 """The nightly run of one task: claim, read, decide, publish, report.
 
-Read `_run` first: it is the table of contents. Whatever happens, what was published before stays whole and visible.
+Read `run` first: it is the table of contents. Whatever happens, what was published before stays whole and visible.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from forecasting.app.deciding import Decision, decide, options_of
 from forecasting.app.reading import Reading, read
 from forecasting.app.request import RunRequest, RunResult
 from forecasting.app.workspace import Workspace
-from forecasting.devices import threads
 from forecasting.gate import MODEL
 from forecasting.pipeline import Progress, publication_rows
 from forecasting.schema import ClaimLost, ExitCode, ForecastingError
@@ -38,11 +37,6 @@ log = logging.getLogger(__name__)
 
 def run(workspace: Workspace, request: RunRequest, progress: Progress) -> RunResult:
     """Do one run and say what came of it. Raises ForecastingError; SlotTaken where the slot runs or is done."""
-    with threads(workspace.configuration.settings.threads):
-        return _run(workspace, request, progress)
-
-
-def _run(workspace: Workspace, request: RunRequest, progress: Progress) -> RunResult:
     task = workspace.task(request.task)
     results = workspace.results()
     if request.dry_run:
