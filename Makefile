@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
        $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test faults lint format bench bench-demand bench-reading docs clean
+.PHONY: help install demo test faults lint format bench bench-demand bench-reading bench-scale docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -60,13 +60,16 @@ format: .venv/.installed-dev  ## let ruff rewrite what it can
 docs: .venv/.installed  ## rewrite the command reference from the commands themselves
 	@$(BIN)/python -m forecasting.app.reference > docs/COMMANDS.md
 
-bench: bench-reading bench-demand  ## all benchmarks: accuracy beside peers, speed as ratios
+bench: bench-reading bench-scale bench-demand  ## all benchmarks: accuracy beside peers, speed as ratios
 
 bench-demand: .venv/.installed-bench  ## demand: accuracy and speed beside statsforecast and LightGBM
 	@$(BIN)/python -m benchmarks.demand
 
-bench-reading: .venv/.installed-dev  ## reading, features and batches at 1, 3 and 10 million rows
+bench-reading: .venv/.installed-dev  ## reading 1, 3 and 10 million rows from SQLite and PostgreSQL
 	@$(BIN)/python -m benchmarks.reading
+
+bench-scale: .venv/.installed-dev  ## features and batches of 1, 3 and 10 million rows
+	@$(BIN)/python -m benchmarks.scale
 
 clean:  ## remove the environment and everything that was made
 	@rm -rf .venv var build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
