@@ -20,7 +20,7 @@ from tasks.demand.sales import SalesGrid
 CANDIDATES = ("seasonal_naive", "empirical_quantiles", "moving_average")
 """Baselines that may have a share."""
 
-SHARES = (0.1, 0.2, 0.3)
+SHARES = (0.1, 0.2, 0.3, 0.4, 0.5)
 """Shares tried for each; more would be to give up on the network for one slice."""
 
 _WORTH = 0.02

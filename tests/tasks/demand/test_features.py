@@ -202,6 +202,6 @@ def test_a_baseline_has_a_share_only_where_it_pays():
     actual = np.random.default_rng(0).normal(100, 10, (300, 28))
     good, bad = gaussian_forecast(300, 28, 10.0), gaussian_forecast(300, 28, 40.0)
     assert find_shares(good, {"moving_average": bad}, actual) == {}
-    assert find_shares(bad, {"moving_average": good}, actual) == {"moving_average": 0.3}
+    assert find_shares(bad, {"moving_average": good}, actual) == {"moving_average": 0.5}
     mixed = blended(bad, {"moving_average": good}, {"moving_average": 0.3})
     assert (np.diff(mixed.quantiles, axis=-1) >= 0).all()
