@@ -86,6 +86,7 @@ class Features:
     """How a grid becomes windows: what was learnt from training values, and nothing else.
 
     `ahead`, `history`: the columns known ahead, and up to the cutoff only. `floor`: smallest level divided by, units.
+    `counted`: whether all that was sold came in whole units.
     """
 
     frequency: str
@@ -94,6 +95,7 @@ class Features:
     history: tuple[Covariate, ...]
     statics: Statics
     floor: float
+    counted: bool = False
 
     @property
     def layout(self) -> Layout:
@@ -117,10 +119,11 @@ class Features:
         every = np.arange(grid.series)
         length = min(2 * layout.year, until - int(grid.sales.first.min())) if grid.series else 1
         length = max(length, 1)
-        sums, counts = np.zeros(grid.series), np.zeros(grid.series)
+        sums, counts, counted = np.zeros(grid.series), np.zeros(grid.series), True
         for part in np.array_split(every, -(-grid.series // 4096) or 1):
             values, observed = grid.window(part, np.full(len(part), until), length)
             sums[part], counts[part] = values.sum(axis=1, where=observed), observed.sum(axis=1)
+            counted = counted and not (values[observed] % 1).any()
         seen = np.flatnonzero(counts)
         level = sums[seen] / counts[seen]
         some = seen[:: -(-len(seen) // most) or 1]
@@ -141,6 +144,7 @@ class Features:
             ),
             Statics.fit(grid, seen, level),
             float(max(np.quantile(level[level > 0], 0.05) * 0.05, 1e-6)) if (level > 0).any() else 1.0,
+            counted,
         )
 
     def document(self) -> dict[str, Any]:
@@ -152,6 +156,7 @@ class Features:
             "history": [column.document() for column in self.history],
             "statics": self.statics.document(),
             "floor": self.floor,
+            "counted": self.counted,
         }
 
     @staticmethod
@@ -164,6 +169,7 @@ class Features:
             tuple(Covariate.restore(column) for column in document["history"]),
             Statics.restore(document["statics"]),
             document["floor"],
+            document["counted"],
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -74,6 +74,16 @@ class DemandForecast:
             parts[0].levels,
             parts[0].cumulative_levels,
         )
+
+
+def in_whole_units(forecast: DemandForecast) -> DemandForecast:
+    """The forecast of something sold in whole units: a quantile nearer to none than to one is none. Otherwise a low
+    quantile of 0.01 would claim that a day without sales is out of the question."""
+    return replace(
+        forecast,
+        quantiles=np.where(forecast.quantiles < 0.5, np.float32(0), forecast.quantiles),
+        cumulative=np.where(forecast.cumulative < 0.5, np.float32(0), forecast.cumulative),
+    )
 
 
 def at_level(values: np.ndarray, levels: tuple[float, ...], level: float) -> np.ndarray:

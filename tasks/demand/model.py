@@ -20,14 +20,14 @@ from forecasting.trainer import TrainingConfig, evaluation, train
 from tasks.demand.blend import CANDIDATES, blended, find_shares, restore_shares, rival
 from tasks.demand.calibrate import DemandCalibration
 from tasks.demand.features import Features, Layout, WindowReader
-from tasks.demand.forecast import DemandForecast, coherent
+from tasks.demand.forecast import DemandForecast, coherent, in_whole_units
 from tasks.demand.network import DemandLoss, DemandNetwork, NetworkConfig
 from tasks.demand.options import DemandOptions
 from tasks.demand.sales import SalesGrid
 from tasks.demand.sampling import RandomWindows
 
 FORMAT = 1
-_STEPS = 800
+_STEPS = {"D": 800, "W": 1200, "M": 800}
 """Steps of all networks together."""
 
 _PASSES = 8
@@ -54,7 +54,10 @@ class Effort:
         """What one of several networks takes: less where there are few windows, or few cutoffs, to learn from."""
         most = Effort()
         steps = min(
-            _STEPS / members, _PASSES * windows.count / most.size, _PASSES * windows.cutoffs, most.epochs * most.steps
+            _STEPS[windows.reader.features.frequency] / members,
+            _PASSES * windows.count / most.size,
+            _PASSES * windows.cutoffs,
+            most.epochs * most.steps,
         )
         return replace(most, steps=max(int(steps / most.epochs), 4))
 
@@ -82,7 +85,9 @@ class DemandModel:
         if self.shares:
             rivals = {name: rival(name, dataset, cases, self.options, forecast) for name in self.shares}
             forecast = blended(forecast, rivals, self.shares)
-        return self.calibration.apply(forecast) if self.calibration else forecast
+        if self.calibration:
+            forecast = self.calibration.apply(forecast)
+        return in_whole_units(forecast) if self.features.counted else forecast
 
     def averaged(self, dataset: SalesGrid, cases: Cases) -> DemandForecast:
         """The mean of the networks' forecasts, before calibration."""
