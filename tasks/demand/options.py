@@ -22,7 +22,7 @@ class DemandOptions:
     `frequency`: D, W or M. `horizon`: steps of the frequency, 0 for the default (28 D, 8 W, 6 M). `known_ahead`
     and `features` name columns of `sales`, extra ones included: known for the periods to come, or known only
     up to the cutoff. `encoder`: a registered encoder. `members`: how many networks are averaged, 0 for the
-    default (2 D, 4 W, 4 M). `missing` says what a period without a row means: "zero" sales, "unobserved", or
+    default (2 D, 6 W, 4 M). `missing` says what a period without a row means: "zero" sales, "unobserved", or
     "auto", which takes it as unobserved where the source itself writes down most of its periods without sales as
     explicit zeros. `service_level` and `lead_time_days` hold for items that `supply` does not know. `history_rows`:
     how many past periods of each series are published for charts, 0 for the default (91 D, 78 W, 36 M).
@@ -80,7 +80,7 @@ class DemandOptions:
     @property
     def networks(self) -> int:
         """How many networks are averaged: where there are few cutoffs to learn from, many that learn little each."""
-        return self.members or {"D": 2, "W": 4, "M": 4}[self.frequency]
+        return self.members or {"D": 2, "W": 6, "M": 4}[self.frequency]
 
     @property
     def season(self) -> int:
