@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 START = np.datetime64("2024-01-01")
+DAY = np.timedelta64(1, "D")
 
 
 def ids(values) -> pa.Array:
@@ -74,3 +75,20 @@ def random_rows(random: np.random.Generator, days: int = 60, series: int = 4) ->
     together = {name: np.concatenate([part[name] for part in versions]) for name in rows}
     order = random.permutation(len(together["day"]))
     return {name: values[order] for name, values in together.items()}
+
+
+def altered(rows, cutoff, random):
+    """The rows with everything changed that `cutoff` must not see, known-ahead values of known rows apart."""
+    start = (START + rows["day"]).astype("datetime64[us]")
+    end = start + DAY
+    hidden = (end > cutoff) | (rows["known_at"] > cutoff)
+    out = {name: values.copy() for name, values in rows.items()}
+    out["quantity"] = np.where(hidden, random.poisson(50, len(hidden)), out["quantity"])
+    out["rain"] = np.where(hidden, random.random(len(hidden)) * 9, out["rain"])
+    out["in_stock"] = np.where(hidden, ~out["in_stock"], out["in_stock"])
+    # Late rows, corrections and plans not yet announced hide their known-ahead values too.
+    unannounced = (rows["known_at"] > cutoff) & ((rows["known_at"] > end) | (rows["known_at"] < start))
+    out["promo"] = np.where(unannounced, 7.0, out["promo"])
+    late = hidden & (rows["known_at"] > end) & (rows["known_at"] > cutoff)
+    gone = late & (random.random(len(hidden)) < 0.3)
+    return {name: values[~gone] for name, values in out.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from demand_shops import START, random_rows, sales_table
+from demand_shops import START, altered, random_rows, sales_table
 
 from tasks.demand.assemble import assemble
 from tasks.demand.baselines import baselines
@@ -138,23 +138,6 @@ def test_negative_sales_are_returns_not_demand():
     assert grid.window(np.array([0]), grid.period_of(START) + np.array([2]), 2)[0].tolist() == [[5.0, 0.0]]
 
 
-def _altered(rows, cutoff, random):
-    """The rows with everything changed that `cutoff` must not see, known-ahead values of known rows apart."""
-    start = (START + rows["day"]).astype("datetime64[us]")
-    end = start + DAY
-    hidden = (end > cutoff) | (rows["known_at"] > cutoff)
-    out = {name: values.copy() for name, values in rows.items()}
-    out["quantity"] = np.where(hidden, random.poisson(50, len(hidden)), out["quantity"])
-    out["rain"] = np.where(hidden, random.random(len(hidden)) * 9, out["rain"])
-    out["in_stock"] = np.where(hidden, ~out["in_stock"], out["in_stock"])
-    # Late rows, corrections and plans not yet announced hide their known-ahead values too.
-    unannounced = (rows["known_at"] > cutoff) & ((rows["known_at"] > end) | (rows["known_at"] < start))
-    out["promo"] = np.where(unannounced, 7.0, out["promo"])
-    late = hidden & (rows["known_at"] > end) & (rows["known_at"] > cutoff)
-    gone = late & (random.random(len(hidden)) < 0.3)
-    return {name: values[~gone] for name, values in out.items()}
-
-
 @pytest.mark.parametrize("seed", range(100))
 def test_nothing_unseen_moves_a_feature_or_a_baseline(seed):
     random = np.random.default_rng(1000 + seed)
@@ -162,7 +145,7 @@ def test_nothing_unseen_moves_a_feature_or_a_baseline(seed):
     cutoff = (START + int(random.integers(25, 58))).astype("datetime64[us]") + random.integers(0, 3) * np.timedelta64(
         5, "h"
     )
-    grids = [assemble({"sales": sales_table(part)}, OPTIONS) for part in (rows, _altered(rows, cutoff, random))]
+    grids = [assemble({"sales": sales_table(part)}, OPTIONS) for part in (rows, altered(rows, cutoff, random))]
     answers = []
     for grid in grids:
         cases = cases_at(grid, np.array([cutoff]), OPTIONS.steps)
