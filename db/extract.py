@@ -164,7 +164,7 @@ def _warnings(
         assert known is not None
         said.append(
             f"source {name!r}: {rows:,} rows have a {column} that {known.refers_to!r} does not hold (such as "
-            f"{example!r}); they are treated as new."
+            f"{example!r}): new ones, or none at all."
         )
     return said
 

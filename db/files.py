@@ -93,7 +93,7 @@ def open_source_file(
     if clash is not None:
         raise ConfigurationError(f"{path} has two columns named {clash!r}.", remedy="Rename one of them.")
     there = dict.fromkeys(name for name in header if name)
-    how = "map {column}=THEIR NAME"
+    how = "say --column {column}=THEIRS"
     wanted = match_columns(
         f"file {path.name!r}", how, mapped, source, [n for n in mapped if not source.column(n)], there
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from db.load import Loaded, load_file
@@ -14,8 +14,19 @@ from forecasting.schema import SOURCES, ConfigurationError
 log = logging.getLogger(__name__)
 
 
-def load_files(workspace: Workspace, source: str, files: Sequence[Path]) -> list[Loaded]:
-    """Loads files in their order; what was loaded before one that fails stays. Raises ConfigurationError, DataError."""
+def load_files(
+    workspace: Workspace,
+    source: str,
+    files: Sequence[Path],
+    *,
+    columns: Mapping[str, str] | None = None,
+    timezone: str = "UTC",
+) -> list[Loaded]:
+    """Loads files in their order; what was loaded before one that fails stays.
+
+    `columns`: what the files call the canonical columns, {canonical: theirs}. `timezone`: of times without a zone.
+    Raises ConfigurationError, DataError.
+    """
     if source not in SOURCES:
         raise ConfigurationError(f"There is no source {source!r}.", remedy=did_you_mean(source, SOURCES))
     for file in files:
@@ -28,5 +39,7 @@ def load_files(workspace: Workspace, source: str, files: Sequence[Path]) -> list
     limit = workspace.configuration.settings.quarantine_limit
     loaded = []
     for file in files:
-        loaded.append(load_file(warehouse, SOURCES[source], file, limit_share=limit))
+        loaded.append(
+            load_file(warehouse, SOURCES[source], file, columns=columns, timezone=timezone, limit_share=limit)
+        )
     return loaded

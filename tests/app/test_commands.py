@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -214,3 +215,16 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     line = f"{sys.executable} -m forecasting.app.main tasks --json | head -c 1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and done.stderr == ""
+
+
+def test_load_takes_the_names_and_the_time_zone_that_a_file_has(forecasting: Callable[..., Result], shop: Path) -> None:
+    (shop / "export.csv").write_text("sku,store,counted,units\nA,L1,2024-07-01 00:30,7\n")
+    names = ["item_id=sku", "location_id=store", "observed_at=counted", "on_hand=units"]
+    columns = [word for name in names for word in ("--column", name)]
+    result = forecasting("load", "stock", "export.csv", *columns, "--timezone", "Europe/Berlin", "--json")
+    assert document(result)["files"][0]["inserted"] == 1
+    with sqlite3.connect(shop / "var" / "warehouse.db") as connection:
+        row = connection.execute("select item_id, observed_at, on_hand from stock").fetchone()
+    assert row[0] == "A" and row[1].startswith("2024-06-30 22:30") and row[2] == 7
+    assert forecasting("load", "stock", "export.csv").exit_code == 4
+    assert forecasting("load", "stock", "export.csv", "--column", "on_hand").exit_code == 2
