@@ -127,11 +127,13 @@ class _Reader:
             elif checked is not None:
                 tables[need.source] = checked.table
             elif not need.required and need.source not in instead:
-                notes.append(f"runs without {need.source}")
+                notes.append(f"runs without {need.source}" + (f": {need.without}" if need.without else ""))
         problem = problem or _first_absent(needs, tables)
         if problem is None:
             for source, column, rows, example in unknown_ids(tables):
-                notes.append(f"{rows:,} rows of {source} have an unknown {column}, such as {example!r}: treated as new")
+                notes.append(
+                    f"{rows:,} rows of {source} have an unknown {column}, such as {example!r}: new, or none at all"
+                )
             problem = self._assemble(task, tables, notes)
         if problem is not None and problem not in self.found.errors:
             self.found.errors.append(problem)

@@ -68,7 +68,8 @@ class SourceNeed:
 
     `extra` names columns beyond the canonical ones, delivered as `Kind.ANY`. `required` false: read where it has
     rows. `instead`: sources to read where this one is absent (sales from orders and order_lines). `main`: the
-    source whose rows the task forecasts, whose freshness `status` shows.
+    source whose rows the task forecasts, whose freshness `status` shows. `without`: what its absence costs, in
+    words that `check` shows ("no order quantities").
     """
 
     source: str
@@ -76,6 +77,7 @@ class SourceNeed:
     required: bool = True
     instead: tuple[str, ...] = ()
     main: bool = False
+    without: str = ""
 
 
 @dataclass(frozen=True)

@@ -48,10 +48,18 @@ class DemandTask:
         """`sales`, or `orders` and `order_lines`; what else is there."""
         named = (*self.options.known_ahead, *self.options.features)
         extra = tuple(name for name in named if name not in _CANONICAL)
-        optional = ("items", "locations", "stock", "supply", "calendar", "weather")
+        days, level = self.options.lead_time_days, self.options.service_level
+        optional = {
+            "items": "the report shows ids instead of titles, and new items borrow nothing from their category",
+            "locations": "new series borrow nothing from their region, and regional holidays and weather reach nobody",
+            "stock": "the plan says when to reorder, but not how much",
+            "supply": f"every delivery is taken to need {days:g} days, at a service level of {level:.0%}",
+            "calendar": "holidays are seen in sales alone",
+            "weather": "weather plays no part",
+        }
         return (
             SourceNeed("sales", extra, instead=("orders", "order_lines"), main=True),
-            *(SourceNeed(name, required=False) for name in optional),
+            *(SourceNeed(name, required=False, without=cost) for name, cost in optional.items()),
         )
 
     def assemble(self, sources: Mapping[str, pa.Table]) -> SalesGrid:
