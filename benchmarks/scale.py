@@ -1,5 +1,5 @@
-"""What features and batches cost as a shop grows: `python -m benchmarks.scale` prints a line each at 1, 3 and 10 million
-sales rows, replicated from real series.
+"""What features and batches cost as a shop grows: `python -m benchmarks.scale` prints a line each at 1, 3 and 10
+million sales rows, replicated from real series.
 
 Each line has the rows, the CPU seconds of assembling them into a grid and of a batch pass over it (one training window
 for every 100 rows, at the shipped batch size), nanoseconds a row of each, and the largest memory above the table read.
