@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,22 +72,13 @@ def with_workspace(function: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(context: click.Context, *args: Any, **kwargs: Any) -> Any:
         from forecasting.app.workspace import Workspace
 
-        configuration = configuration_of(context)
-        _limit_threads(configuration.settings.threads)
-        workspace = Workspace(configuration, console_of(context))
+        workspace = Workspace(configuration_of(context), console_of(context))
         try:
             return function(workspace, *args, **kwargs)
         finally:
             workspace.close()
 
     return wrapper
-
-
-def _limit_threads(count: int) -> None:
-    """Compute with so many threads: torch's default, one for each core, makes small networks wait for each other."""
-    os.environ["OMP_NUM_THREADS"] = str(count)  # read when torch is imported, which most commands never do
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(count)
 
 
 def configuration_of(context: click.Context) -> Any:

@@ -6,6 +6,8 @@ Nothing is opened or imported before it is asked for, so `--help` and `init` sta
 from __future__ import annotations
 
 import datetime as dt
+import os
+import sys
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +33,7 @@ class Workspace:
         self.configuration = configuration
         self.console = console
         self._open: dict[tuple[str, str], Warehouse] = {}
+        _limit_threads(configuration.settings.threads)
 
     # -- directories ------------------------------------------------------------------------------------------
 
@@ -244,3 +247,10 @@ def source_names(needs: Sequence[SourceNeed]) -> list[str]:
 def now() -> dt.datetime:
     """The wall clock, in UTC; the one place where the app asks for it."""
     return dt.datetime.now(dt.UTC)
+
+
+def _limit_threads(count: int) -> None:
+    """Compute with so many threads: torch's default, one for each core, makes small networks wait for each other."""
+    os.environ["OMP_NUM_THREADS"] = str(count)  # read when torch is imported, which most commands never do
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(count)
