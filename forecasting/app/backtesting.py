@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from db.engines import Warehouse
@@ -76,9 +77,18 @@ def _written(outcome: Backtest, directory: Path | None) -> Iterator[Path]:
         for name, table in outcome.tables.items():
             target = directory / f"{name}.parquet"
             aside = target.with_suffix(".parquet.part")
-            pq.write_table(table, aside)
+            pq.write_table(_with_plain_text(table), aside)
             aside.replace(target)
             yield target
+
+
+def _with_plain_text(table: pa.Table) -> pa.Table:
+    """Dictionary-encoded columns as plain ones: readers in pandas would take them for categories, and group by all."""
+    plain = [
+        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(plain))
 
 
 @contextlib.contextmanager

@@ -67,6 +67,7 @@ def test_backtest_says_what_we_would_have_said(program: Program) -> None:
     ]
     assert len(forecasts) == 2 * 12 * 28 and len(plan) == 2 * 12
     assert {"item_id", "location_id", "date", "mean", *FORECAST_COLUMNS} <= set(forecasts.columns)
+    assert forecasts["item_id"].dtype == object  # plain text, no categories
 
 
 def test_too_many_bad_rows_change_nothing(program: Program) -> None:
