@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from db.canonical import INSTANT_TYPE, TEXT_TYPE
+from db.canonical import ARROW_TYPES, INSTANT_TYPE, TEXT_TYPE
 from db.instants import days_of, instants_of, parse_instants
 from forecasting.schema import Kind
 
@@ -79,16 +79,7 @@ def as_text(values: pa.Array) -> pa.Array:
 
 
 def _nothing(length: int, kind: Kind) -> pa.Array:
-    type_ = {
-        Kind.NUMBER: pa.float64(),
-        Kind.INTEGER: pa.int64(),
-        Kind.FLAG: pa.bool_(),
-        Kind.TIMESTAMP: INSTANT_TYPE,
-        Kind.DATE: pa.date32(),
-        Kind.JSON: pa.string(),
-        Kind.ANY: pa.null(),
-    }.get(kind, TEXT_TYPE)
-    return pa.nulls(length, type_)
+    return pa.nulls(length, pa.null() if kind is Kind.ANY else ARROW_TYPES[kind])
 
 
 def _float_text(values: pa.Array) -> pa.Array:

@@ -125,17 +125,17 @@ def judge(
         ledger, recipe = _Ledger(), None
         for fit_until, same_fit in _by_fit(folds):
             fit = Fit(fit_until, seed, checkpoint=checkpoint)
-            subjects = _rivals(task, dataset, fit_until)
+            subjects = rivals(task, dataset, fit_until)
             try:
                 model = _fit(task, dataset, fit, "judging: training", progress)
-                subjects, recipe = _with_parts(model) | subjects, model.recipe
+                subjects, recipe = with_parts(model) | subjects, model.recipe
             except TrainingDiverged as diverged:
                 log.warning(str(diverged))
             if champion is not None:
                 subjects[CHAMPION] = _fit(champion, dataset, Fit(fit_until, seed), "judging: champion", progress)
             for fold in same_fit:
                 slice_name = f"evaluate:{np.datetime_as_string(fold.cases.cutoff.min(), 'D')}"
-                ledger.add(slice_name, _score(task, dataset, fold.cases, subjects))
+                ledger.add(slice_name, scored(task, dataset, fold.cases, subjects))
     except NotEnoughData as shortage:
         first = f"{BASELINE}{next(iter(task.baselines(dataset, as_of)))}"
         verdict = Verdict(False, first, None, None, None, f"not_enough_data: {shortage}")
@@ -226,9 +226,9 @@ def backtest(
         model = _fit(task, dataset, Fit(fit_until, seed), note, progress)
         forecast = model.predict(dataset, part)
         rows.append(_with_cutoff(task.rows(dataset, part, forecast), part))
-        others = {name: forecaster for name, forecaster in _with_parts(model).items() if name != MODEL}
+        others = {name: forecaster for name, forecaster in with_parts(model).items() if name != MODEL}
         scores = {MODEL: task.score(dataset, part, forecast)}
-        scores |= _score(task, dataset, part, others | _rivals(task, dataset, fit_until))
+        scores |= scored(task, dataset, part, others | rivals(task, dataset, fit_until))
         ledger.add(f"evaluate:{np.datetime_as_string(fit_until, 'D')}", scores)
         progress("predicted", int((fit_of <= number).sum()), len(cases))
     tables = {name: pa.concat_tables([part[name] for part in rows]) for name in rows[0]}
@@ -248,16 +248,19 @@ def _fit(task: Task, dataset: Any, fit: Fit, what: str, progress: Progress) -> M
     return task.fit(dataset, Fit(fit.until, fit.seed, fit.recipe, fit.checkpoint, report))
 
 
-def _with_parts(model: Model) -> dict[str, Forecaster]:
+def with_parts(model: Model) -> dict[str, Forecaster]:
+    """The model and its parts by subject name."""
     parts: dict[str, Forecaster] = {f"{PART}{name}": part for name, part in model.parts().items()}
     return {MODEL: model} | parts
 
 
-def _rivals(task: Task, dataset: Any, until: Instant) -> dict[str, Forecaster]:
+def rivals(task: Task, dataset: Any, until: Instant) -> dict[str, Forecaster]:
+    """The task's baselines, fitted on what was known at `until`, by subject name."""
     return {f"{BASELINE}{name}": forecaster for name, forecaster in task.baselines(dataset, until).items()}
 
 
-def _score(task: Task, dataset: Any, cases: Cases, subjects: Mapping[str, Forecaster]) -> dict[str, Score]:
+def scored(task: Task, dataset: Any, cases: Cases, subjects: Mapping[str, Forecaster]) -> dict[str, Score]:
+    """What each subject's forecast of the cases was worth."""
     return {
         name: task.score(dataset, cases, forecaster.predict(dataset, cases)) for name, forecaster in subjects.items()
     }

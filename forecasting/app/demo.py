@@ -28,7 +28,7 @@ from forecasting.app.loading import load_files
 from forecasting.app.reading import read
 from forecasting.app.request import RunRequest
 from forecasting.app.workspace import Workspace
-from forecasting.pipeline import BASELINE, MODEL, MetricRow, Progress
+from forecasting.pipeline import MODEL, MetricRow, Progress, rivals, scored, with_parts
 from forecasting.schema import SOURCES, ArtifactError, ConfigurationError, ExitCode
 from forecasting.task import Forecaster, Task
 from reports.view import ExtraTable
@@ -153,20 +153,18 @@ def _compare(workspace: Workspace, warehouse: Warehouse, task: Task, run: Run) -
     dataset = read(workspace, warehouse, task).dataset
     cases = task.cases(dataset, AS_OF)
     subjects: dict[str, Forecaster] = {}
-    baselines = task.baselines(dataset, AS_OF)
     record = models.get(warehouse, run.model_id) if run.model_id else None
     if record is not None:
         try:
             model = task.restore(*artifacts.load(Path(record.uri), record.sha256))
         except ArtifactError as error:
             raise ArtifactError(error.message, remedy="`forecasting run demand --force` trains it again.") from None
-        subjects[MODEL] = model
-        subjects |= {f"{MODEL}:{name}": part for name, part in model.parts().items()}
-    subjects |= {f"{BASELINE}{name}": baseline for name, baseline in baselines.items()}
+        subjects = with_parts(model)
+    scores = scored(task, dataset, cases, subjects | rivals(task, dataset, AS_OF))
     rows = [
         MetricRow(POOLED, name, metric, value)
-        for name, forecaster in subjects.items()
-        for metric, value in task.score(dataset, cases, forecaster.predict(dataset, cases)).metrics.items()
+        for name, score in scores.items()
+        for metric, value in score.metrics.items()
     ]
     return Comparison(run.run_id, run.subject or MODEL, *_totals(warehouse, run), tuple(rows))
 
