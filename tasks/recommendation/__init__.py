@@ -1,0 +1,1 @@
+"""Recommendation: what each customer, or anonymous session, wants next."""
