@@ -1,14 +1,14 @@
-"""`forecasting demo`: the main job on real sales, from an empty warehouse to a report, and what then happened.
+"""`forecasting demo`: the jobs on real sales, from an empty warehouse to reports, and what then happened.
 
-The suite sees the invoices of a British web shop up to 11 November 2011, says what will sell in the next 28 days, and
-is then held against the days that followed. Every step looks first whether it is done already.
+The suite sees the invoices of a British web shop up to 11 November 2011, says what comes next, and is then held
+against the days that followed. Every step looks first whether it is done already.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -23,19 +23,18 @@ from db.engines import Warehouse
 from db.runs import Run
 from forecasting import artifacts
 from forecasting.app import invoices, reporting, runner, simulated_supply
+from forecasting.app.acts import ACTS, AS_OF, Act
+from forecasting.app.config import Configuration, TaskConfig
 from forecasting.app.figures import POOLED, figures
 from forecasting.app.loading import load_files
 from forecasting.app.reading import read
-from forecasting.app.request import RunRequest
+from forecasting.app.request import RunRequest, worst
 from forecasting.app.workspace import Workspace
 from forecasting.pipeline import MODEL, MetricRow, Progress, rivals, scored, with_parts
-from forecasting.schema import SOURCES, ArtifactError, ConfigurationError, ExitCode
+from forecasting.schema import SOURCES, ArtifactError, ConfigurationError, ExitCode, TaskSpec
 from forecasting.task import Forecaster, Task
 from reports.view import ExtraTable
 
-TASK = "demand"
-AS_OF = np.datetime64("2011-11-11", "us")
-DAYS = 28
 ROWS = {
     "customers": 4_372,
     "items": 3_943,
@@ -50,16 +49,18 @@ ROWS = {
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was said at `AS_OF` beside what happened in the `DAYS` after it, for whom was published and each rival.
+    """What a task said at `AS_OF` beside what happened after it, for who was published and for each rival.
 
-    `expected`, `sold`: units in all. `metrics`: figures by subject over those days.
+    `outcome`: what came of it, in a sentence. `metrics`: figures by subject over those days. `reports`: its files.
     """
 
+    task: str
     run_id: str
     subject: str
-    expected: float
-    sold: float
+    exit_code: int
+    outcome: str
     metrics: tuple[MetricRow, ...]
+    reports: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,14 @@ class Demo:
 
     exit_code: ExitCode
     anew: tuple[str, ...]
-    comparison: Comparison
-    gate_metric: str
-    reports: tuple[Path, ...]
+    comparisons: tuple[Comparison, ...]
     warehouse: str
+
+
+def configured(configuration: Configuration) -> Configuration:
+    """The configuration with the options that the demo's tasks take."""
+    tasks = {act.task: TaskConfig(act.task, act.task, dict(act.options), "demo") for act in ACTS}
+    return replace(configuration, tasks=tasks)
 
 
 def run_demo(workspace: Workspace, say: Callable[[str], None], progress: Progress) -> Demo:
@@ -84,29 +89,41 @@ def run_demo(workspace: Workspace, say: Callable[[str], None], progress: Progres
         say(f"Loading {invoices.LINES:,} invoice lines into {warehouse.address}")
         _load(workspace, missing, progress)
         anew.append("load")
-    run = _done(warehouse)
+    comparisons = []
+    for act in ACTS:
+        steps, comparison = _perform(workspace, warehouse, act, say, progress)
+        anew += [f"{step} {act.task}" for step in steps]
+        comparisons.append(comparison)
+    code = worst([ExitCode(comparison.exit_code) for comparison in comparisons])
+    return Demo(code, tuple(anew), tuple(comparisons), warehouse.address)
+
+
+def _perform(
+    workspace: Workspace, warehouse: Warehouse, act: Act, say: Callable[[str], None], progress: Progress
+) -> tuple[list[str], Comparison]:
+    """One task: run, compare, report. Returns the steps that had to be done."""
+    steps = []
+    run = _done(warehouse, act.task)
     if run is None:
-        say(f"Forecasting {DAYS} days as of {_day(AS_OF)}, from what was known that day")
-        request = RunRequest(TASK, AS_OF, AS_OF, trigger="demo", notes=(simulated_supply.NOTE, invoices.NOTE))
-        runner.run(workspace, request, progress)
-        run = _done(warehouse)
+        say(f"{act.doing}, from what was known on {_day(AS_OF)}")
+        runner.run(workspace, RunRequest(act.task, AS_OF, AS_OF, trigger="demo", notes=act.notes), progress)
+        run = _done(warehouse, act.task)
         assert run is not None
-        anew.append("run")
-    task = workspace.task(TASK)
-    comparison = _stored(workspace, run.run_id)
-    reports = _reports(workspace)
+        steps.append("run")
+    comparison = _stored(workspace, act.task, run.run_id)
     if comparison is None:
-        say("Comparing what was said with what then happened")
-        progress("comparing", 0, 0)
-        comparison = _compare(workspace, warehouse, task, run)
-        anew.append("compare")
-    if "compare" in anew or not reports:
+        progress("comparing what was said with what then happened", 0, 0)
+        task = workspace.task(act.task)
+        metrics = _compare(workspace, warehouse, task, run)
+        outcome = act.outcome(warehouse, run, metrics)
         progress("writing the report", 0, 0)
-        reports = tuple(reporting.write(workspace, TASK, tables=[_table(comparison, task.spec.gate_metric)]))
-        _store(workspace, comparison, reports)
-        anew.append("report")
-    code = ExitCode(run.exit_code or 0)
-    return Demo(code, tuple(anew), comparison, task.spec.gate_metric, reports, warehouse.address)
+        reports = reporting.write(workspace, act.task, tables=[_table(act, outcome, metrics, task.spec)])
+        comparison = Comparison(
+            act.task, run.run_id, run.subject or MODEL, run.exit_code or 0, outcome, metrics, tuple(reports)
+        )
+        _store(workspace, comparison)
+        steps.append("compare")
+    return steps, comparison
 
 
 def _missing(warehouse: Warehouse) -> list[str]:
@@ -141,14 +158,14 @@ def _load(workspace: Workspace, missing: Sequence[str], progress: Progress) -> N
         load_files(workspace, name, [file])
 
 
-def _done(warehouse: Warehouse) -> Run | None:
+def _done(warehouse: Warehouse, task: str) -> Run | None:
     """The run of the demo's slot that is published."""
-    published = publishing.publications(warehouse).get(TASK)
+    published = publishing.publications(warehouse).get(task)
     run = runs.get(warehouse, published.run_id) if published else None
     return run if run is not None and run.as_of == AS_OF.item().replace(tzinfo=UTC) else None
 
 
-def _compare(workspace: Workspace, warehouse: Warehouse, task: Task, run: Run) -> Comparison:
+def _compare(workspace: Workspace, warehouse: Warehouse, task: Task, run: Run) -> tuple[MetricRow, ...]:
     """The published forecaster and every baseline, all fitted on what was known at `AS_OF`, scored on what followed."""
     dataset = read(workspace, warehouse, task).dataset
     cases = task.cases(dataset, AS_OF)
@@ -158,75 +175,45 @@ def _compare(workspace: Workspace, warehouse: Warehouse, task: Task, run: Run) -
         try:
             model = task.restore(*artifacts.load(Path(record.uri), record.sha256))
         except ArtifactError as error:
-            raise ArtifactError(error.message, remedy="`forecasting run demand --force` trains it again.") from None
+            raise ArtifactError(error.message, remedy=f"`forecasting run {run.task} --force` trains it again.") from None
         subjects = with_parts(model)
     scores = scored(task, dataset, cases, subjects | rivals(task, dataset, AS_OF))
-    rows = [
+    return tuple(
         MetricRow(POOLED, name, metric, value)
         for name, score in scores.items()
         for metric, value in score.metrics.items()
-    ]
-    return Comparison(run.run_id, run.subject or MODEL, *_totals(warehouse, run), tuple(rows))
-
-
-def _totals(warehouse: Warehouse, run: Run) -> tuple[float, float]:
-    """Units expected by the published rows, and units that the invoices of those days hold."""
-    end = AS_OF + np.timedelta64(DAYS, "D")
-    with warehouse.reading() as connection:
-        said = sa.Table("demand_forecasts", sa.MetaData(), schema=warehouse.schema, autoload_with=connection)
-        inside = sa.and_(said.c.run_id == run.run_id, said.c.date < end.item().date())
-        expected = connection.scalar(sa.select(sa.func.sum(said.c.mean)).where(inside))
-    lines = invoices.read_lines()
-    days = lines["timestamp"]
-    counts = (days >= AS_OF) & (days < end) & (lines["quantity"] > 0) & invoices.is_product(lines["item_id"])
-    cancelled = lines["invoice_id"].isin(invoices.cancelled(lines))
-    return float(expected or 0), float(lines.loc[counts & ~cancelled, "quantity"].sum())
-
-
-def _table(comparison: Comparison, gate_metric: str) -> ExtraTable:
-    """The comparison as the report shows it."""
-    headings, rows = figures(comparison.metrics, gate_metric)
-    return ExtraTable(
-        f"What was said, and what happened in the {DAYS} days after",
-        ["Subject", *headings[1:]],
-        rows,
-        f"Expected {comparison.expected:,.0f} units in all, sold {comparison.sold:,.0f}. Each line was made from what "
-        f"was known on {_day(AS_OF)} alone; smaller is better but for the coverages, which should be 0.80 and 0.95.",
     )
 
 
-def _file(workspace: Workspace) -> Path:
-    return workspace.var / "demo" / "comparison.json"
+def _table(act: Act, outcome: str, metrics: Sequence[MetricRow], spec: TaskSpec) -> ExtraTable:
+    """The comparison as the report shows it."""
+    headings, rows = figures(metrics, spec)
+    text = f"{outcome} Each line was made from what was known on {_day(AS_OF)} alone. {act.note}"
+    return ExtraTable(act.heading, ["Subject", *headings[1:]], rows, text)
 
 
-def _store(workspace: Workspace, comparison: Comparison, reports: Sequence[Path]) -> None:
+def _file(workspace: Workspace, task: str) -> Path:
+    return workspace.var / "demo" / f"comparison-{task}.json"
+
+
+def _store(workspace: Workspace, comparison: Comparison) -> None:
     content: dict[str, Any] = {**vars(comparison), "metrics": [vars(row) for row in comparison.metrics]}
-    content["reports"] = [str(path) for path in reports]
-    file = _file(workspace)
+    content["reports"] = [str(path) for path in comparison.reports]
+    file = _file(workspace, comparison.task)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
-def _content(workspace: Workspace) -> dict[str, Any]:
+def _stored(workspace: Workspace, task: str, run_id: str) -> Comparison | None:
+    """The comparison that an earlier call made of this run, where its files are all still there."""
     try:
-        return json.loads(_file(workspace).read_text(encoding="utf-8"))
+        content = json.loads(_file(workspace, task).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return {}
-
-
-def _stored(workspace: Workspace, run_id: str) -> Comparison | None:
-    """The comparison of an earlier call, where it is of this run."""
-    content = _content(workspace)
-    if content.get("run_id") != run_id:
         return None
-    metrics = tuple(MetricRow(**row) for row in content["metrics"])
-    return Comparison(run_id, content["subject"], content["expected"], content["sold"], metrics)
-
-
-def _reports(workspace: Workspace) -> tuple[Path, ...]:
-    """The files that an earlier call wrote, if all are still there."""
-    paths = tuple(Path(path) for path in _content(workspace).get("reports", ()))
-    return paths if paths and all(path.is_file() for path in paths) else ()
+    paths = tuple(Path(path) for path in content["reports"])
+    if content["run_id"] != run_id or not all(path.is_file() for path in paths):
+        return None
+    return Comparison(**{**content, "metrics": tuple(MetricRow(**row) for row in content["metrics"]), "reports": paths})
 
 
 def _day(instant: np.datetime64) -> str:

@@ -126,8 +126,9 @@ class Report:
 class TaskSpec:
     """What a task is, before any option: read by the runner, the warehouse, the reports and the command line.
 
-    `gate_metric` is the metric (smaller is better) that decides publication. `migrations` names the package with
-    the task's Alembic revisions ("tasks.demand.migrations"), a branch labelled with the task's name.
+    `gate_metric` is the metric (smaller is better) that decides publication; `metrics` names those shown beside it
+    in small tables, in order (all stand in `run_metrics`). `migrations` names the package with the task's Alembic
+    revisions ("tasks.demand.migrations"), a branch labelled with the task's name.
     """
 
     name: str
@@ -137,6 +138,7 @@ class TaskSpec:
     gate_metric: str
     migrations: str
     reports: tuple[Report, ...] = ()
+    metrics: tuple[str, ...] = ()
 
 
 KNOWN_AT = Column(

@@ -31,6 +31,7 @@ class DemandTask:
         gate_metric=score.GATE_METRIC,
         migrations="tasks.demand.migrations",
         reports=REPORTS,
+        metrics=("MASE", "RMSSE", "WAPE", "bias", "coverage80", "coverage95"),
     )
     Options: ClassVar[type] = DemandOptions
 

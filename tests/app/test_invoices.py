@@ -13,7 +13,8 @@ import pytest
 from click.testing import Result
 
 from forecasting.app import invoices, simulated_supply
-from forecasting.app.demo import AS_OF, ROWS
+from forecasting.app.acts import AS_OF
+from forecasting.app.demo import ROWS
 
 
 @pytest.fixture(scope="module")

@@ -49,9 +49,9 @@ def command(workspace: Workspace, **options: Any) -> ExitCode:
     with workspace.console.progress() as progress:
         result = backtesting.run(workspace, request, progress)
     console, outcome = workspace.console, result.backtest
-    metric = workspace.task_class(request.task).spec.gate_metric
+    spec = workspace.task_class(request.task).spec
     console.say(f"{request.task}: {outcome.cases:,} cases from {_day(request.start)} to {_day(request.end)}")
-    console.table(*figures(outcome.metrics, metric))
+    console.table(*figures(outcome.metrics, spec))
     console.say(f"Gate {'passed' if outcome.verdict.passed else 'failed'}: {outcome.verdict.reason}")
     for file in result.files:
         console.say(str(file))
@@ -62,7 +62,7 @@ def command(workspace: Workspace, **options: Any) -> ExitCode:
             "from": request.start,
             "to": request.end,
             "cases": outcome.cases,
-            "gate": {"metric": metric, **vars(outcome.verdict)},
+            "gate": {"metric": spec.gate_metric, **vars(outcome.verdict)},
             "metrics": [vars(row) for row in outcome.metrics],
             "files": result.files,
             "exit_code": int(result.exit_code),

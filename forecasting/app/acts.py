@@ -1,0 +1,84 @@
+"""What the demo shows of each task: what it says before, and what it says of the days that followed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from db.engines import Warehouse
+from db.runs import Run
+from forecasting.app import invoices, simulated_supply
+from forecasting.app.figures import POOLED
+from forecasting.pipeline import MetricRow
+
+AS_OF = np.datetime64("2011-11-11", "us")
+DAYS = 28
+END = AS_OF + np.timedelta64(DAYS, "D")
+
+Outcome = Callable[[Warehouse, Run, Sequence[MetricRow]], str]
+"""outcome(warehouse, published run, figures of the days that followed): what came of it, in a sentence."""
+
+
+@dataclass(frozen=True)
+class Act:
+    """One task on the demo's stage. `doing`: what is going on while it runs. `heading` and `note`: of the table that
+    holds the figures of the days that followed. `notes`: what its reports say on top. `options`: other than defaults."""
+
+    task: str
+    doing: str
+    heading: str
+    note: str
+    notes: tuple[str, ...]
+    outcome: Outcome
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _units(warehouse: Warehouse, run: Run, metrics: Sequence[MetricRow]) -> str:
+    """Units expected by the published rows, and units that the invoices of those days hold."""
+    with warehouse.reading() as connection:
+        said = sa.Table("demand_forecasts", sa.MetaData(), schema=warehouse.schema, autoload_with=connection)
+        inside = sa.and_(said.c.run_id == run.run_id, said.c.date < END.item().date())
+        expected = connection.scalar(sa.select(sa.func.sum(said.c.mean)).where(inside))
+    lines = invoices.read_lines()
+    days = lines["timestamp"]
+    counts = (days >= AS_OF) & (days < END) & (lines["quantity"] > 0) & invoices.is_product(lines["item_id"])
+    cancelled = lines["invoice_id"].isin(invoices.cancelled(lines))
+    sold = lines.loc[counts & ~cancelled, "quantity"].sum()
+    return f"Expected {float(expected or 0):,.0f} units in all, sold {sold:,.0f}."
+
+
+def _hits(warehouse: Warehouse, run: Run, metrics: Sequence[MetricRow]) -> str:
+    """How many of those who came back bought something from their list."""
+    of = {(row.subject, row.metric): row.value for row in metrics if row.slice == POOLED}
+    subject = run.subject or "model"
+    return (
+        f"Of the {of[subject, 'samples']:,.0f} customers who bought again, {of[subject, 'hitrate@20']:.0%} took at least "
+        "one of the 20 items that they would have been shown."
+    )
+
+
+ACTS = (
+    Act(
+        task="demand",
+        doing=f"Forecasting {DAYS} days of sales, and what to reorder",
+        heading=f"What was said, and what happened in the {DAYS} days after",
+        note="Smaller is better but for the coverages, which should be 0.80 and 0.95.",
+        notes=(simulated_supply.NOTE, invoices.NOTE),
+        outcome=_units,
+    ),
+    Act(
+        task="recommendation",
+        doing="Choosing 20 items for every customer",
+        heading="What each customer would have been shown, and what they bought next",
+        note="The loss should be small, the other figures large: how much of the next order was in the list, and how far "
+        "up.",
+        notes=(invoices.NOTE,),
+        outcome=_hits,
+        # The demo's stock is simulated, and nobody should miss a real wish for a made-up empty shelf.
+        options={"exclude_out_of_stock": False},
+    ),
+)
