@@ -26,7 +26,8 @@ Outcome = Callable[[Warehouse, Run, Sequence[MetricRow]], str]
 @dataclass(frozen=True)
 class Act:
     """One task on the demo's stage. `doing`: what is going on while it runs. `heading` and `note`: of the table that
-    holds the figures of the days that followed. `notes`: what its reports say on top. `options`: other than defaults."""
+    holds the figures of the days that followed. `notes`: what its reports say on top. `options`: where they are not
+    the defaults."""
 
     task: str
     doing: str
@@ -55,10 +56,8 @@ def _hits(warehouse: Warehouse, run: Run, metrics: Sequence[MetricRow]) -> str:
     """How many of those who came back bought something from their list."""
     of = {(row.subject, row.metric): row.value for row in metrics if row.slice == POOLED}
     subject = run.subject or "model"
-    return (
-        f"Of the {of[subject, 'samples']:,.0f} customers who bought again, {of[subject, 'hitrate@20']:.0%} took at least "
-        "one of the 20 items that they would have been shown."
-    )
+    came, hit = of[subject, "samples"], of[subject, "hitrate@20"]
+    return f"Of {came:,.0f} customers who bought again, {hit:.0%} took at least one of the 20 items on their list."
 
 
 ACTS = (
@@ -74,8 +73,7 @@ ACTS = (
         task="recommendation",
         doing="Choosing 20 items for every customer",
         heading="What each customer would have been shown, and what they bought next",
-        note="The loss should be small, the other figures large: how much of the next order was in the list, and how far "
-        "up.",
+        note="The loss should be small, the rest large: how much of the next order was on the list, and how far up.",
         notes=(invoices.NOTE,),
         outcome=_hits,
         # The demo's stock is simulated, and nobody should miss a real wish for a made-up empty shelf.

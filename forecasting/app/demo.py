@@ -175,7 +175,8 @@ def _compare(workspace: Workspace, warehouse: Warehouse, task: Task, run: Run) -
         try:
             model = task.restore(*artifacts.load(Path(record.uri), record.sha256))
         except ArtifactError as error:
-            raise ArtifactError(error.message, remedy=f"`forecasting run {run.task} --force` trains it again.") from None
+            remedy = f"`forecasting run {run.task} --force` trains it again."
+            raise ArtifactError(error.message, remedy=remedy) from None
         subjects = with_parts(model)
     scores = scored(task, dataset, cases, subjects | rivals(task, dataset, AS_OF))
     return tuple(

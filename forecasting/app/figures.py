@@ -23,7 +23,6 @@ def figures(metrics: Sequence[MetricRow], spec: TaskSpec) -> tuple[list[str], li
     wanted = [name for name in spec.metrics if name in there] if spec.metrics else list(there)
     names = list(dict.fromkeys([spec.gate_metric, *wanted]))[:_COLUMNS]
     values = {(row.subject, row.metric): row.value for row in pooled}
-    subjects = sorted(
-        dict.fromkeys(row.subject for row in pooled), key=lambda name: values.get((name, spec.gate_metric), float("inf"))
-    )
+    found = dict.fromkeys(row.subject for row in pooled)
+    subjects = sorted(found, key=lambda name: values.get((name, spec.gate_metric), float("inf")))
     return ["", *names], [[name, *(values.get((name, metric)) for metric in names)] for name in subjects]
