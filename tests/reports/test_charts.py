@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports import charts
+from reports.plot import round_values
 from reports.view import Series
 
 NUMBERS = st.one_of(st.just(float("nan")), st.floats(-5, 1e7, allow_nan=False))
@@ -81,4 +82,4 @@ def test_days_out_of_stock_and_unobserved_are_told_apart() -> None:
 
 @pytest.mark.parametrize(("top", "ticks"), [(3, [0, 1, 2, 3]), (9, [0, 2, 4, 6, 8]), (560, [0, 250, 500]), (1, [0, 1])])
 def test_axes_have_few_round_marks(top: float, ticks: list[float]) -> None:
-    assert charts._ticks(top) == ticks
+    assert round_values(top) == ticks
