@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
+from forecasting.features.space import Weather
 from forecasting.histories import Histories
 from tasks.recommendation.catalogue import Catalogue
 
@@ -37,9 +37,14 @@ class Journal:
     - `price` float32: what was paid or asked, NaN where unknown
     - one float32 column for each feature that the options name (numbers and flags), or int32 codes with `categories`
 
-    `kind`: int8 [E], CUSTOMER or SESSION. `ids`: object [E] of str, the id as the source has it. `region`: int32 [E],
-    -1 where unknown, into `regions` (object of str). `latitude`, `longitude`: float64 [E] degrees, NaN where unknown.
-    `step_row`: int64 [S + 1], the first row of each step, and R. `stock`: by instant, see `Stock`.
+    `kind`: int8 [E], CUSTOMER or SESSION. `ids`: object [E] of str, the id as the source has it: customers ascending,
+    then sessions ascending (an order without a customer is a session of one step, outside of `session`: others learn
+    from it, and it gets no list). `known_from`: datetime64[us] [E], UTC, the entity exists for a cutoff later than this:
+    signed up, or its first event. `region`: int32 [E], -1 where unknown, into `regions` (object of str). `latitude`,
+    `longitude`: float64 [E] degrees, NaN where unknown. `place_from`: datetime64[us] [E], region and coordinates count
+    for a cutoff later than this (`region_at`): without a source `customers` they come from the entity's first order.
+    `step_row`: int64 [S + 1], the first row of each step, and R. `stock`: by instant, see `Stock`. `weather`: by region
+    and day.
     """
 
     events: Histories
@@ -50,13 +55,19 @@ class Journal:
     regions: np.ndarray
     latitude: np.ndarray
     longitude: np.ndarray
+    known_from: np.ndarray
+    place_from: np.ndarray
     step_row: np.ndarray
     stock: Stock | None = None
-    weather: Mapping[str, np.ndarray] = field(default_factory=dict)
+    weather: Weather | None = None
 
     def __len__(self) -> int:
         """How many entities there are."""
         return len(self.kind)
+
+    def region_at(self, entity: np.ndarray, cutoff: np.ndarray | np.datetime64) -> np.ndarray:
+        """The regions, int32 [n], of entities as far as known at their cutoffs; -1 where not."""
+        return np.where(self.place_from[entity] < cutoff, self.region[entity], np.int32(-1))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,224 @@
+"""What happened, as the sources tell it: interactions, or the lines of orders, in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from forecasting.clock import arrow_instants
+from forecasting.features.space import haversine_km
+from forecasting.schema import ConfigurationError, DataError
+from tasks.recommendation.columns import find, is_text, labels, numbers, objects, present
+from tasks.recommendation.journal import CART, PURCHASE, VIEW
+
+_KINDS = {"view": VIEW, "cart": CART, "purchase": PURCHASE}
+
+TAKEN = frozenset({"item", "kind", "step", "session", "seen", "distance"})
+"""Columns of a journal that no feature may be called."""
+
+
+@dataclass(frozen=True, eq=False)
+class Records:
+    """R records in the order of the source.
+
+    `customer`, `visit`, `item`: int32 [R] codes into `customers`, `visits`, `items` (string arrays in any order), -1 for
+    none. A visit is a session, or an order where `baskets`. `kind`: int8 [R]. `at`: datetime64[us] [R], UTC: a record
+    counts at every cutoff later than this. `price`: float32 [R], NaN where unknown. `columns`, `categories`: as in
+    `Histories`. `places`: what the orders say about where their customers are, None where they say nothing.
+    """
+
+    customers: pa.Array
+    customer: np.ndarray
+    visits: pa.Array
+    visit: np.ndarray
+    items: pa.Array
+    item: np.ndarray
+    kind: np.ndarray
+    at: np.ndarray
+    price: np.ndarray
+    baskets: bool
+    columns: Mapping[str, np.ndarray]
+    categories: Mapping[str, np.ndarray]
+    places: Places | None = None
+
+    def __len__(self) -> int:
+        """How many records there are."""
+        return len(self.at)
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where each of R records went: `region` int32 [R] into `regions` (string array), -1 unknown; `latitude`,
+    `longitude` float64 [R] degrees, NaN where unknown."""
+
+    region: np.ndarray
+    regions: pa.Array
+    latitude: np.ndarray
+    longitude: np.ndarray
+
+
+def from_interactions(table: pa.Table, features: Sequence[str]) -> Records:
+    """Records of the source `interactions`; an unknown kind counts as a view. Raises ConfigurationError for a feature
+    that the table lacks."""
+    customer, customers = _optional(table, "customer_id")
+    visit, visits = _optional(table, "session_id")
+    item, items = _required(table, "item_id", "interactions")
+    codes, names = labels(table["kind"])
+    kinds = np.array([_KINDS.get(name, VIEW) for name in names.to_pylist()] + [VIEW], np.int8)
+    columns, categories = _features(table, "interactions", features, None)
+    return Records(
+        customers,
+        customer,
+        visits,
+        visit,
+        items,
+        item,
+        kinds[codes],
+        counts_from(table, "occurred_at"),
+        columns.pop("price", np.broadcast_to(np.float32(np.nan), len(table))),
+        False,
+        columns,
+        categories,
+    )
+
+
+def from_orders(orders: pa.Table, lines: pa.Table, locations: pa.Table | None, features: Sequence[str]) -> Records:
+    """Records derived from orders and their lines, by these rules.
+
+    - A line is a purchase when its order was placed, known at the later `known_at` of both.
+    - Lines of quantity 0 or less are returns and corrections: left out, and with them an order of nothing else. Lines
+      of an unknown order are left out, too.
+    - A cancelled order counts: it says what its customer wanted.
+    - An order without a customer is a visit of nobody known: others learn from it, and it gets no list.
+    - An order with several versions counts by the first that became known.
+    - `distance` is that from origin (the order's own coordinates, else those of its location) to destination.
+    """
+    code, order_ids = _required(orders, "order_id", "orders")
+    placed = counts_from(orders, "placed_at")
+    row = np.zeros(len(order_ids), np.int64)
+    latest_first = np.argsort(placed, kind="stable")[::-1]
+    row[code[latest_first]] = latest_first  # of several, numpy keeps the last assignment: the earliest version
+
+    line_order, line_orders = labels(lines["order_id"])
+    has_row = np.zeros(len(order_ids) + 1, bool)
+    has_row[code] = True
+    order = np.append(find(line_orders, order_ids), np.int32(-1))[line_order]
+    item, items = _required(lines, "item_id", "order_lines")
+    line = np.flatnonzero((order >= 0) & has_row[order] & (numbers(lines["quantity"]) > 0))
+    order, item = order[line], item[line]
+    at_order = row[order]
+    at = placed[at_order]
+    if present(lines, ["known_at"]):
+        known = arrow_instants(lines["known_at"])[line]
+        at = np.fmax(at, known - np.timedelta64(1, "us"))
+    customer, customers = _optional(orders, "customer_id")
+    price = np.full(len(line), np.nan, np.float32)
+    if present(lines, ["unit_price"]):
+        price = numbers(lines["unit_price"])[line].astype(np.float32)
+    columns, categories = _features(orders, "orders", features, at_order)
+    places = _destinations(orders, at_order)
+    distance = _distances(orders, locations)
+    if np.isfinite(distance).any():
+        columns["distance"] = distance[at_order].astype(np.float32)
+    return Records(
+        customers,
+        customer[at_order],
+        order_ids,
+        order,
+        items,
+        item,
+        np.broadcast_to(np.int8(PURCHASE), len(line)),
+        at,
+        columns.pop("price", price),
+        True,
+        columns,
+        categories,
+        places,
+    )
+
+
+def counts_from(table: pa.Table, clock: str) -> np.ndarray:
+    """The instants, datetime64[us] [R], after which each row counts: `cutoff > instant` is the same as
+    `occurred_at < cutoff and known_at <= cutoff` (forecasting.clock), as instants are whole microseconds."""
+    occurred = arrow_instants(table[clock])
+    if np.isnat(occurred).any():
+        raise DataError("an instant is missing.", column=clock, row=int(np.isnat(occurred).argmax()))
+    if not present(table, ["known_at"]):
+        return occurred
+    return np.fmax(occurred, arrow_instants(table["known_at"]) - np.timedelta64(1, "us"))
+
+
+def _required(table: pa.Table, column: str, source: str) -> tuple[np.ndarray, pa.Array]:
+    codes, names = labels(table[column])
+    if (codes < 0).any():
+        raise DataError("an id is missing.", source=source, column=column, row=int((codes < 0).argmax()))
+    return codes, names
+
+
+def _optional(table: pa.Table, column: str) -> tuple[np.ndarray, pa.Array]:
+    if not present(table, [column]):
+        return np.broadcast_to(np.int32(-1), len(table)), pa.array([], pa.string())
+    return labels(table[column])
+
+
+def _features(
+    table: pa.Table, source: str, names: Sequence[str], row: np.ndarray | None
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    lacking = [name for name in names if name not in table.column_names]
+    if lacking:
+        raise ConfigurationError(
+            f"source {source!r} has no column {', '.join(map(repr, lacking))}.",
+            remedy=f"Name columns of {source} in features; it has {', '.join(table.column_names)}.",
+        )
+    taken = sorted(TAKEN.intersection(names))
+    if taken:
+        raise ConfigurationError(f"{taken[0]!r} in features is a name of the task's own.", remedy="Leave it out.")
+    columns: dict[str, np.ndarray] = {}
+    categories: dict[str, np.ndarray] = {}
+    for name in names:
+        if is_text(table[name].type):
+            columns[name], texts = labels(table[name])
+            categories[name] = objects(texts)
+        else:
+            columns[name] = numbers(table[name]).astype(np.float32)
+        if row is not None:
+            columns[name] = columns[name][row]
+    return columns, categories
+
+
+def _destinations(orders: pa.Table, row: np.ndarray) -> Places | None:
+    if not present(orders, ["destination_region", "destination_latitude"]):
+        return None
+    region, regions = _optional(orders, "destination_region")
+    latitude, longitude = coordinates(orders, "destination_")
+    return Places(region[row], regions, latitude[row], longitude[row])
+
+
+def _distances(orders: pa.Table, locations: pa.Table | None) -> np.ndarray:
+    """Kilometres from origin to destination of each order, float64 [O]; NaN where unknown."""
+    latitude, longitude = coordinates(orders, "origin_")
+    if present(orders, ["origin_id"]) and present(locations, ["latitude"]):
+        assert locations is not None
+        codes, names = labels(orders["origin_id"])
+        ids, places = labels(locations["location_id"])
+        first = np.full(len(places) + 1, -1)
+        first[ids[::-1]] = np.arange(len(ids))[::-1]
+        first[-1] = -1
+        row = np.append(first[find(names, places)], -1)[codes]
+        own = [np.append(values, np.nan)[row] for values in coordinates(locations, "")]
+        latitude = np.where(np.isnan(latitude), own[0], latitude)
+        longitude = np.where(np.isnan(longitude), own[1], longitude)
+    return haversine_km(latitude, longitude, *coordinates(orders, "destination_"))
+
+
+def coordinates(table: pa.Table, prefix: str) -> tuple[np.ndarray, np.ndarray]:
+    """Latitude and longitude, float64 [R] degrees each; NaN where unknown or where only one is known."""
+    names = (f"{prefix}latitude", f"{prefix}longitude")
+    if len(present(table, names)) < 2:
+        return np.full(len(table), np.nan), np.full(len(table), np.nan)
+    latitude, longitude = (numbers(table[name]) for name in names)
+    nowhere = np.isnan(latitude) | np.isnan(longitude)
+    return np.where(nowhere, np.nan, latitude), np.where(nowhere, np.nan, longitude)
