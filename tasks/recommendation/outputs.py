@@ -34,7 +34,7 @@ RECOMMENDATION_ITEMS = OutputTable(
             "withheld",
             Kind.TEXT,
             required=False,
-            choices=("not in items", "denied", "category denied", "out of stock"),
+            choices=("not in items", "denied", "out of stock"),
             description="why nobody may be shown it; null where everybody may",
         ),
     ),
