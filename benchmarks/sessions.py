@@ -30,8 +30,8 @@ def tables(name: str) -> dict[str, pa.Table]:
 
 def interactions(name: str) -> pa.Table:
     """A session set as the source `interactions`: anonymous sessions of views, in the order of the file where instants
-    are equal. Without times (diginetica) an event takes a second, in the order of the sessions: training from 2016-01-01
-    on, and the test from the midnight after it."""
+    are equal. Without times (diginetica) an event takes a second, in the order of the sessions: training from
+    2016-01-01 on, and the test from the midnight after it."""
     table = read(name)
     if "timestamp" in table.column_names:
         at = (table["timestamp"].to_numpy() * 1e6).round().astype("datetime64[us]")

@@ -10,7 +10,7 @@ import pyarrow as pa
 from forecasting.histories import Histories
 from forecasting.schema import DataError, SourceNeed
 from tasks.recommendation import surroundings
-from tasks.recommendation.columns import find, labels, numbers, objects
+from tasks.recommendation.columns import find, labels, numbers
 from tasks.recommendation.journal import Journal, Stock
 from tasks.recommendation.listing import listing
 from tasks.recommendation.options import RecommendationOptions
