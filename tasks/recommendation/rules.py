@@ -1,0 +1,189 @@
+"""What must not be shown, and how much of one kind: exclusions and the diversity cap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecasting.histories import ragged_ranges
+from forecasting.task import Cases
+from tasks.recommendation.catalogue import Catalogue
+from tasks.recommendation.journal import Journal, Stock
+from tasks.recommendation.options import RecommendationOptions
+from tasks.recommendation.topk import top_k
+
+ALWAYS = np.datetime64(np.iinfo(np.int64).min + 1, "us")
+"""Before every cutoff (the smallest integer is numpy's NaT)."""
+
+NEVER = np.datetime64(np.iinfo(np.int64).max, "us")
+"""After every cutoff."""
+
+TICK = np.timedelta64(1, "us")
+
+Cells = tuple[np.ndarray, np.ndarray]
+"""Rows and columns of a matrix of scores, int64 [m] each."""
+
+
+@dataclass(frozen=True, eq=False)
+class Closures:
+    """When items may not be shown, whoever asks: `item` int32 [m] is closed to cutoffs in [`since`, `until`),
+    datetime64[us] [m], UTC."""
+
+    item: np.ndarray
+    since: np.ndarray
+    until: np.ndarray
+
+    @staticmethod
+    def unborn(catalogue: Catalogue) -> Closures:
+        """Items are closed until they exist, and those that `items` does not list always: then no customer can choose
+        them. The probabilities of the others add up to one."""
+        item = np.arange(len(catalogue), dtype=np.int32)
+        born = catalogue.known_from.astype("datetime64[us]")
+        exists = catalogue.listed & ~np.isnat(born)
+        until = np.where(exists, np.minimum(born, NEVER - TICK) + TICK, NEVER)
+        return Closures(item, np.full(len(item), ALWAYS), until)
+
+    @staticmethod
+    def denied(catalogue: Catalogue, options: RecommendationOptions) -> Closures:
+        """Items and categories on the shop's deny lists."""
+        barred = np.isin(catalogue.ids, list(options.deny))
+        if options.deny_categories and "category" in catalogue.labels:
+            names = np.isin(catalogue.categories["category"], list(options.deny_categories))
+            barred |= np.append(names, False)[catalogue.labels["category"]]  # code -1 reads the appended one
+        item = np.flatnonzero(barred).astype(np.int32)
+        return Closures(item, np.full(len(item), ALWAYS), np.full(len(item), NEVER))
+
+    @staticmethod
+    def sold_out(stock: Stock) -> Closures:
+        """Items that have been counted somewhere, and whose latest count is zero or less at every location where there
+        is one. A late count of an earlier instant replaces no newer one; an item never counted is in stock."""
+        locations = int(stock.location.max(initial=-1)) + 1
+        pair = stock.item.astype(np.int64) * max(locations, 1) + stock.location
+        since = np.maximum(stock.occurred_at + TICK, stock.known_at)  # occurred_at < cutoff and known_at <= cutoff
+        age = np.empty(len(pair), np.int64)
+        age[np.lexsort((stock.known_at, stock.occurred_at, pair))] = np.arange(len(pair))
+        order = np.lexsort((age, since, pair))
+        # Ages of one pair are above those of all pairs before it, so that one running maximum serves all pairs.
+        newest = age[order] == np.maximum.accumulate(age[order])
+        order = order[newest]
+        pair, item, since = pair[order], stock.item[order], since[order]
+        filled = (stock.on_hand[order] > 0).astype(np.int64)
+        begins = np.diff(pair, prepend=-1) != 0
+        change = filled - np.where(begins, 0, np.roll(filled, 1))
+
+        order = np.lexsort((since, item))
+        item, since = item[order], since[order]
+        stocked = np.cumsum(change[order])  # of one item the sum of changes ends where it should: see `before`
+        first = np.flatnonzero(np.diff(item, prepend=-1) != 0)
+        before = np.append(0, stocked)[first]
+        stocked -= np.repeat(before, np.diff(np.append(first, len(item))))
+        follows = np.append(item[1:] == item[:-1], False) if len(item) else np.empty(0, bool)
+        until = np.where(follows, np.roll(since, -1), NEVER)
+        gone = (stocked <= 0) & (since < until)
+        return Closures(item[gone], since[gone], until[gone])
+
+    def __add__(self, other: Closures) -> Closures:
+        return Closures(
+            np.concatenate([self.item, other.item]),
+            np.concatenate([self.since, other.since]),
+            np.concatenate([self.until, other.until]),
+        )
+
+    def close(self, scores: np.ndarray, cutoff: np.ndarray) -> None:
+        """Writes -inf to `scores`, float32 [b, N], where an item is closed to the case's cutoff, datetime64[us] [b]."""
+        if not len(cutoff):
+            return
+        order = np.argsort(cutoff, kind="stable")
+        ordered = cutoff[order]
+        near = (self.since <= ordered[-1]) & (self.until > ordered[0])
+        item = self.item[near]
+        first = np.searchsorted(ordered, self.since[near])
+        count = np.searchsorted(ordered, self.until[near]) - first
+        whole = count == len(cutoff)
+        scores[:, np.unique(item[whole])] = -np.inf
+        item, first, count = item[~whole], first[~whole], count[~whole]
+        scores[order[ragged_ranges(first, count)], np.repeat(item, count)] = -np.inf
+
+
+def seen(journal: Journal, cases: Cases) -> Cells:
+    """What each case's entity has had to do with by the case's cutoff: rows (cases) and columns (items), each pair once."""
+    events = journal.events
+    entity, of = np.unique(cases.entity, return_inverse=True)
+    stop = events.stop(cases.entity, cases.cutoff)
+    last = np.zeros(len(entity), np.int64)
+    np.maximum.at(last, of, stop)
+    length = np.maximum(last - events.offsets[entity], 0)
+    row = ragged_ranges(events.offsets[entity], length)
+    key = np.repeat(np.arange(len(entity)), length) * len(journal.catalogue) + events.columns["item"][row]
+    # A customer may come back to an item a thousand times, and be a thousand cases: only first times are looked at.
+    row = row[np.sort(np.unique(key, return_index=True)[1])]
+    begin, end = np.searchsorted(row, events.offsets[cases.entity]), np.searchsorted(row, stop)
+    found = row[ragged_ranges(begin, end - begin)]
+    return np.repeat(np.arange(len(cases)), end - begin), events.columns["item"][found].astype(np.int64)
+
+
+def capped_top_k(scores: np.ndarray, category: np.ndarray, cap: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """As `top_k` with at most `cap` items of one category in a list, chosen by falling score.
+
+    Where the cap leaves fewer than k items, the best of the rest fill the list. `category`: int32 [N], -1 for items of
+    none, which no cap holds back. Overwrites `scores`.
+    """
+    filler, filler_scores = top_k(scores, k)
+    items, values = np.full_like(filler, -1), np.full_like(filler_scores, -np.inf)
+    pending = np.arange(len(scores))
+    used = np.zeros((len(scores), int(category.max(initial=-1)) + 2), np.int32)  # the last column: of no category
+    batch, batch_values = top_k(scores, min(2 * k, scores.shape[1]))
+    while len(pending):
+        code = np.where(batch >= 0, category[batch], -1)
+        rank = _rank_within(code) + np.take_along_axis(used, code, axis=1)
+        kept = (batch >= 0) & ((rank < cap) | (code < 0))
+        _append(items, values, pending, batch, batch_values, kept)
+        np.add.at(used, (np.arange(len(pending))[:, None], code), kept & (code >= 0))
+        unfinished = (items[pending, -1] < 0) & (batch[:, -1] >= 0)
+        pending, batch, used = pending[unfinished], batch[unfinished], used[unfinished]
+        if len(pending):
+            left = scores[pending]
+            np.put_along_axis(left, batch.astype(np.int64), -np.inf, axis=1)
+            left[(used >= cap)[:, category] & (category >= 0)] = -np.inf
+            scores[pending] = left
+            batch, batch_values = top_k(left, min(2 * k, scores.shape[1]))
+    short = np.flatnonzero((items >= 0).sum(axis=1) < (filler >= 0).sum(axis=1))
+    if len(short):
+        _fill(items, values, short, filler, filler_scores)
+    return items, values
+
+
+def _rank_within(code: np.ndarray) -> np.ndarray:
+    """How many earlier entries of its row have the same code, int64 [b, m]."""
+    order = np.argsort(code, axis=1, kind="stable")
+    ordered = np.take_along_axis(code, order, axis=1)
+    place = np.arange(code.shape[1])
+    begins = np.maximum.accumulate(np.where(np.diff(ordered, axis=1, prepend=-2) != 0, place, 0), axis=1)
+    rank = np.empty(code.shape, np.int64)
+    np.put_along_axis(rank, order, place - begins, axis=1)
+    return rank
+
+
+def _append(
+    items: np.ndarray, values: np.ndarray, rows: np.ndarray, new: np.ndarray, new_values: np.ndarray, kept: np.ndarray
+) -> None:
+    """Writes what is kept of `new`, in order, behind what the lists at `rows` have, as far as there is room."""
+    place = (items[rows] >= 0).sum(axis=1)[:, None] + np.cumsum(kept, axis=1) - 1
+    row, column = np.nonzero(kept & (place < items.shape[1]))
+    items[rows[row], place[row, column]] = new[row, column]
+    values[rows[row], place[row, column]] = new_values[row, column]
+
+
+def _fill(
+    items: np.ndarray, values: np.ndarray, rows: np.ndarray, filler: np.ndarray, filler_scores: np.ndarray
+) -> None:
+    """Completes the lists at `rows` with the best items of the uncapped lists that they lack, in order of score.
+
+    k items are enough to choose from: of the k best, those that a list lacks are as many as it has places free."""
+    mine, other = items[rows], filler[rows]
+    lacking = (other >= 0) & ~(other[:, :, None] == mine[:, None, :]).any(axis=2)
+    _append(items, values, rows, other, filler_scores[rows], lacking)
+    order = np.lexsort((np.where(items[rows] < 0, np.iinfo(np.int32).max, items[rows]), -values[rows]), axis=1)
+    items[rows] = np.take_along_axis(items[rows], order, axis=1)
+    values[rows] = np.take_along_axis(values[rows], order, axis=1)
