@@ -96,12 +96,13 @@ class _Ledger:
 
 
 def _pooled(scores: Sequence[Score]) -> dict[str, float]:
-    """Mean of each metric over folds, weighted by their samples; `samples` themselves are summed."""
-    samples = np.array([score.metrics["samples"] for score in scores], dtype=np.float64)
-    weights = samples / max(samples.sum(), 1.0)
-    names = [name for name in scores[0].metrics if name != "samples"]
-    pooled = {name: float(np.dot(weights, [score.metrics[name] for score in scores])) for name in names}
-    return pooled | {"samples": float(samples.sum())}
+    """Mean of each metric over the folds that have it, weighted by their samples; `samples` themselves are summed."""
+    pooled = {}
+    for name in dict.fromkeys(name for score in scores for name in score.metrics if name != "samples"):
+        having = [score.metrics for score in scores if name in score.metrics]
+        weights = np.array([metrics["samples"] for metrics in having], dtype=np.float64)
+        pooled[name] = float(np.dot(weights / max(weights.sum(), 1.0), [metrics[name] for metrics in having]))
+    return pooled | {"samples": sum(float(score.metrics["samples"]) for score in scores)}
 
 
 def judge(

@@ -40,9 +40,10 @@ class Journal:
     `kind`: int8 [E], CUSTOMER or SESSION. `ids`: object [E] of str, the id as the source has it: customers ascending,
     then sessions ascending (an order without a customer is a session of one step, outside of `session`: others learn
     from it, and it gets no list). `known_from`: datetime64[us] [E], UTC, the entity exists for a cutoff later than
-    this: signed up, or its first event. `region`: int32 [E], -1 where unknown, into `regions` (object of str). `latitude`,
-    `longitude`: float64 [E] degrees, NaN where unknown. `place_from`: datetime64[us] [E], region and coordinates count
-    for a cutoff later than this (`region_at`): without a source `customers` they come from the entity's first order.
+    this: signed up, or its first event. `region`: int32 [E], -1 where unknown, into `regions` (object of str).
+    `latitude`, `longitude`: float64 [E] degrees, NaN where unknown. `place_from`: datetime64[us] [E], region and
+    coordinates count for a cutoff later than this (`region_at`): without a source `customers` they come from the
+    entity's first order.
     `step_row`: int64 [S + 1], the first row of each step, and R. `stock`: by instant, see `Stock`. `weather`: by region
     and day.
     """

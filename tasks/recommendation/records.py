@@ -25,9 +25,9 @@ class Records:
     """R records in the order of the source.
 
     `customer`, `visit`, `item`: int32 [R] codes into `customers`, `visits`, `items` (string arrays in any order), -1
-    for none. A visit is a session, or an order where `baskets`. `kind`: int8 [R]. `at`: datetime64[us] [R], UTC: a record
-    counts at every cutoff later than this. `price`: float32 [R], NaN where unknown. `columns`, `categories`: as in
-    `Histories`. `places`: what the orders say about where their customers are, None where they say nothing.
+    for none. A visit is a session, or an order where `baskets`. `kind`: int8 [R]. `at`: datetime64[us] [R], UTC: a
+    record counts at every cutoff later than this. `price`: float32 [R], NaN where unknown. `columns`, `categories`: as
+    in `Histories`. `places`: what the orders say about where their customers are, None where they say nothing.
     """
 
     customers: pa.Array
