@@ -107,7 +107,7 @@ class Closures:
 
 
 def seen(journal: Journal, cases: Cases) -> Cells:
-    """What each case's entity has had to do with by the case's cutoff: rows (cases) and columns (items), each pair once."""
+    """What each case's entity has had to do with by the case's cutoff: rows (cases) and columns (items), each once."""
     events = journal.events
     entity, of = np.unique(cases.entity, return_inverse=True)
     stop = events.stop(cases.entity, cases.cutoff)

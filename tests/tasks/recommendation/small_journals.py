@@ -46,7 +46,7 @@ def journal(
     with s are sessions. Rows of one entity at one instant are one step. `stock`: (item, location, day, known on day,
     on hand)."""
     names = sorted({event[0] for event in events} | set(entities), key=lambda name: (name[0] == "s", name))
-    rows = sorted(((names.index(event[0]), *event[1:3], event[3] if len(event) > 3 else PURCHASE) for event in events))
+    rows = sorted((names.index(event[0]), *event[1:3], event[3] if len(event) > 3 else PURCHASE) for event in events)
     rows.sort(key=lambda row: row[:2])
     entity = np.array([row[0] for row in rows], np.int64)
     at = START + np.array([round(row[1] * 86400e6) for row in rows], "m8[us]") if rows else np.empty(0, "M8[us]")
