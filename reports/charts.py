@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from reports import wording
 from reports.plot import Frame, Plot, line, svg, x_axis, y_axis
+from reports.shown import PastTrial
 from reports.view import Series, Span
 
 WIDTH, HEIGHT = 360, 168
@@ -21,6 +22,7 @@ LEFT, RIGHT, TOP, BOTTOM = 34, 6, 14, 24
 FAN = Frame(WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM)
 SPARK = Frame(150, 34, 0, 0, 2, 1)
 SUMS = Frame(400, HEIGHT, LEFT + 8, RIGHT, TOP, BOTTOM)
+PAIR = Frame(120, 16, 0, 0, 0, 0)
 CEILING_SHARE = 0.98
 """Bars above this share of the history, where far above the forecast too, are cut and marked: one wholesale order
 must not flatten everything else."""
@@ -63,6 +65,37 @@ def expected_and_sold(daily: Sequence[Span], label: str) -> Markup:
     drawn = line(plot.x(dates), plot.y(expected))
     parts = [y_axis(plot), x_axis(plot), _history(plot, series), f'<path class="mean" d="{drawn}"/>']
     return svg(parts, SUMS, "fan wide", label, "last-forecasts-chart")
+
+
+def trials(past: Sequence[PastTrial], label: str) -> Markup:
+    """Share of next items found [%] in the trials of the last runs: one line for the model, one for the best rule."""
+    dates = np.array([trial.as_of.replace(tzinfo=None) for trial in past], "datetime64[D]")
+    drawn = []
+    values = [100 * _numbers([getattr(trial, name) for trial in past]) for name in ("rival", "model")]
+    plot = Plot(dates, max(float(np.nanmax([*values[0], *values[1], 1.0])), 1.0), SUMS, nice=True)
+    for found, kind in zip(values, ("rule", "mean"), strict=True):
+        there = np.isfinite(found)
+        x, y = plot.x(dates[there]), plot.y(found[there])
+        if len(x) > 1:
+            drawn.append(f'<path class="{kind}" d="{line(x, y)}"/>')
+        drawn += [f'<circle class="{kind}" cx="{a:.1f}" cy="{b:.1f}" r="2.5"/>' for a, b in zip(x, y, strict=True)]
+    return svg([y_axis(plot), x_axis(plot), *drawn], SUMS, "fan wide", label, "trials-chart")
+
+
+def pair(shown: float, wanted: float, longest: float) -> Markup:
+    """Two bars, one above the other: what is shown, what is wanted. `longest` fills the width. Only for the eye: the
+    numbers stand beside it."""
+    bars = [
+        f'<rect class="{kind}" y="{y}" width="{PAIR.width * min(max(share / (longest or 1.0), 0), 1):.1f}" height="6"/>'
+        for share, kind, y in ((shown, "part", 1), (wanted, "rest", 9))
+    ]
+    return Markup(  # numbers alone
+        f'<svg class="bars" viewBox="0 0 {PAIR.width} {PAIR.height}" aria-hidden="true">{"".join(bars)}</svg>'
+    )
+
+
+def _numbers(values: Sequence[float | None]) -> np.ndarray:
+    return np.array([np.nan if value is None else value for value in values], float)
 
 
 def _periods(series: Series) -> np.ndarray:

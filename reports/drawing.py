@@ -41,7 +41,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("count", "day", "days_away", "instant", "long_day", "money", "number", "odds", "percent"):
+    for name in ("count", "day", "days_away", "instant", "long_day", "money", "number", "odds", "part", "percent"):
         environment.globals[name] = getattr(wording, name)
     environment.globals.update(difference=difference, signed=signed, show=show, numeric=numeric)
     return environment

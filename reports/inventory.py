@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 from db.engines import Warehouse
 from forecasting.schema import Report
 from reports import lookback, plan, published, series
+from reports.about import about_rows
 from reports.inventory_page import draw_page
 from reports.settings import Settings
 from reports.view import InventoryPage
@@ -109,22 +110,5 @@ def _workbook(connection: Connection, table: sa.Table, page: InventoryPage, shel
         if page.stock_known:
             book.sheet("Order today", layout, plan.all_rows(connection, table, task, to_order=True))
         book.sheet("All items", layout, plan.all_rows(connection, table, task))
-        book.sheet("About", Layout(["Where these figures come from", ""], widths=[32, 80]), _about(page))
-
-
-def _about(page: InventoryPage) -> list[list[object]]:
-    source = page.provenance
-    facts: list[list[object]] = [["Please note", text] for text in (*page.warnings, *page.notes)]
-    facts += [
-        ["Task", source.task],
-        ["Seen as of (UTC)", source.as_of],
-        ["Data known up to", source.data_until],
-        ["Forecast from", source.first],
-        ["Forecast to", source.last],
-        ["Made by", source.subject],
-        ["Fallback", "yes" if source.fallback else "no"],
-        ["Model", source.model_id],
-        ["Run", source.run_id],
-        ["Page made (UTC)", source.prepared_at],
-    ]
-    return facts
+        layout = Layout(["Where these figures come from", ""], widths=[32, 80])
+        book.sheet("About", layout, about_rows(page.provenance, (*page.warnings, *page.notes)))

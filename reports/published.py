@@ -103,10 +103,7 @@ def warnings(connection: Connection, provenance: Provenance, now: datetime) -> l
     """What to know before trusting the page: a fallback, stale data, old figures, a later run that failed."""
     found = []
     if provenance.fallback:
-        found.append(
-            "The trained model did worse than a simpler rule in its trials on past sales, so these figures come from "
-            + ("the model before it." if provenance.subject == "champion" else "the simpler rule.")
-        )
+        found.append(_fallback(provenance))
     period = LONGEST_UNIT[provenance.unit]
     as_of = provenance.as_of.date()
     if provenance.data_until is not None and (gap := (as_of - provenance.data_until).days) > 2 * period:
@@ -137,6 +134,17 @@ def warnings(connection: Connection, provenance: Provenance, now: datetime) -> l
             "What you see is from the run before."
         )
     return found
+
+
+def _fallback(provenance: Provenance) -> str:
+    if provenance.subject == "champion":
+        return (
+            "The trained model did worse than the one before it in its trials on the past, so these figures come from "
+            "the model before it."
+        )
+    if provenance.trial is None:
+        return "No trained model could be tried on the past, so these figures come from a simpler rule."
+    return "The trained model did worse than a simpler rule in its trials on the past, so these figures come from it."
 
 
 def periods(connection: Connection, forecasts: sa.Table, *where: sa.ColumnElement[bool]) -> Periods:

@@ -12,10 +12,11 @@ from db.engines import Warehouse
 from forecasting.schema import ConfigurationError, Report
 from reports.generic import render_generic
 from reports.inventory import render_inventory
+from reports.merchandising import render_merchandising
 from reports.settings import Settings
 from reports.writing import written_aside
 
-RENDERERS: Mapping[str, Callable[..., None]] = {"inventory": render_inventory}
+RENDERERS: Mapping[str, Callable[..., None]] = {"inventory": render_inventory, "merchandising": render_merchandising}
 """Reports with a page of their own; every other one is drawn from its sections."""
 
 

@@ -11,6 +11,12 @@ NAMES = {
     "moving_average": "the average of recent sales",
     "empirical_quantiles": "how often each quantity sold lately",
     "croston_tsb": "Croston's rule for slow sellers",
+    "network": "the network alone",
+    "popularity": "what is wanted most",
+    "recent_popularity": "what was wanted most lately",
+    "item_knn": "what goes together with the items seen",
+    "session_knn": "what similar visits wanted",
+    "own_items": "the customer's own items again",
 }
 """Plain names of subjects and of baselines that are known; others are shown as they are called."""
 
@@ -19,7 +25,7 @@ def subject_name(subject: str | None) -> str:
     """A subject of the ledgers ("model", "champion", "baseline:NAME") in plain words."""
     if not subject:
         return "an unknown rule"
-    name = subject.removeprefix("baseline:")
+    name = subject.removeprefix("baseline:").removeprefix("part:")
     return NAMES.get(name, name.replace("_", " "))
 
 

@@ -32,6 +32,22 @@ def percent(share: float | None) -> str:
     return f"{share:.0%}"
 
 
+def part(share: float | None) -> str:
+    """A share that was counted: `12%`, `3.1%`, `0%` for none at all."""
+    if share is None or not math.isfinite(share):
+        return UNKNOWN
+    if 0 < share < 0.0005:
+        return "under 0.1%"
+    return "0%" if share == 0 else f"{share:.0%}" if share >= 0.0995 else f"{share:.1%}"
+
+
+def times(ratio: float) -> str:
+    """How many times as much: `3 times`, `1.6 times`, `over 100 times`."""
+    if ratio > 100:
+        return "over 100 times"
+    return f"{number(ratio, digits=0 if ratio >= 9.5 or abs(ratio - round(ratio)) < 0.05 else 1)} times"
+
+
 def odds(share: float) -> str:
     """How often the rest happens: .95 gives "1 time in 20"."""
     rest = 1 - share

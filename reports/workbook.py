@@ -33,10 +33,13 @@ PLAIN_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 @dataclass(frozen=True)
 class Layout:
-    """How a sheet looks: a heading a column, the columns whose shares are shown in percent, widths in characters."""
+    """How a sheet looks: a heading a column, the columns whose shares are shown in percent (`fine_shares`: small ones,
+    with two decimals), those with small numbers (`fine`), widths in characters."""
 
     headings: Sequence[str]
     shares: Sequence[int] = ()
+    fine_shares: Sequence[int] = ()
+    fine: Sequence[int] = ()
     widths: Sequence[float] = ()
 
 
@@ -57,6 +60,8 @@ class Workbook:
         self._heading = self._book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "bottom"})
         self._number = self._book.add_format({"num_format": "#,##0.##"})
         self._share = self._book.add_format({"num_format": "0%"})
+        self._fine_share = self._book.add_format({"num_format": "0.00%"})
+        self._fine = self._book.add_format({"num_format": "0.00000"})
         self._date = self._book.add_format({"num_format": "yyyy-mm-dd"})
         self._instant = self._book.add_format({"num_format": "yyyy-mm-dd hh:mm"})
         self._quoted = self._book.add_format({"quote_prefix": True})
@@ -79,10 +84,12 @@ class Workbook:
         sheet.repeat_rows(0)
         for column, heading in enumerate(layout.headings):
             self._write(sheet, 0, column, heading, self._heading)
+        styles = dict.fromkeys(layout.shares, self._share) | dict.fromkeys(layout.fine_shares, self._fine_share)
+        styles |= dict.fromkeys(layout.fine, self._fine)
         count = 0
         for count, row in enumerate(islice(rows, ROWS), start=1):
             for column, cell in enumerate(row):
-                self._write(sheet, count, column, cell, self._share if column in layout.shares else None)
+                self._write(sheet, count, column, cell, styles.get(column))
         sheet.autofilter(0, 0, max(count, 1), len(layout.headings) - 1)
         return count
 

@@ -4,8 +4,7 @@
   if (!form) return;
   var body = document.getElementById("rows"), more = document.getElementById("more"), found = document.getElementById("found");
   var rows = Array.prototype.map.call(body.rows, function (row, index) {
-    return { row: row, rank: index, text: row.textContent.toLowerCase(), name: (row.querySelector(".title") || row.cells[0]).textContent,
-      date: row.dataset.date || "9999", order: -(row.dataset.order || 0) };
+    return { row: row, rank: index, text: row.textContent.toLowerCase(), name: (row.querySelector(".title") || row.cells[0]).textContent };
   });
   var FIRST = 25, all = rows.length <= FIRST;
   function value(id) { var field = document.getElementById(id); return field ? field.value : ""; }
@@ -24,9 +23,16 @@
       all ? "" : "Only the first " + FIRST + " are printed; show all " + rows.length + " on the page to print them.";
     found.textContent = narrowed ? (seen ? seen + (seen === 1 ? " item" : " items") : "Nothing found") : "";
   }
+  function key(entry, by) { // "-field": numbers, the largest first; "field": text, rows without it last
+    return by === "rank" ? entry.rank : by.charAt(0) === "-" ? -(entry.row.dataset[by.slice(1)] || 0) : entry.row.dataset[by] || "\uffff";
+  }
   function sort() {
     var by = value("sort");
-    rows.sort(function (a, b) { return by === "name" ? a.name.localeCompare(b.name) : by === "rank" ? a.rank - b.rank : (a[by] < b[by] ? -1 : a[by] > b[by] ? 1 : a.rank - b.rank); });
+    rows.sort(function (a, b) {
+      if (by === "name") return a.name.localeCompare(b.name);
+      var one = key(a, by), other = key(b, by);
+      return one < other ? -1 : one > other ? 1 : a.rank - b.rank;
+    });
     rows.forEach(function (entry) { body.appendChild(entry.row); });
     show();
   }
