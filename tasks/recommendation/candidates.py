@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
+from forecasting.histories import ragged_ranges
 from forecasting.task import Cases
 from tasks.recommendation.journal import Journal
 
@@ -36,9 +37,48 @@ class Candidates:
 class Evidence(Protocol):
     """A source of evidence, fitted on what was known at an instant. `names`: of its F values."""
 
-    names: Sequence[str]
+    names: ClassVar[Sequence[str]]
 
     def candidates(self, journal: Journal, cases: Cases) -> Candidates:
         """What it says about the cases. Each sees its own history up to its own cutoff, and of all others what was
         known at the instant of fitting."""
         ...
+
+
+def concatenate(parts: Sequence[Candidates]) -> Candidates:
+    """The candidates of runs of cases, at least one, one after the other."""
+    counts = np.concatenate([np.diff(part.offsets) for part in parts])
+    return Candidates(
+        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        np.concatenate([part.item for part in parts]),
+        np.concatenate([part.values for part in parts]),
+    )
+
+
+def take(candidates: Candidates, cases: np.ndarray) -> Candidates:
+    """The candidates of `cases` (int64 positions), in that order."""
+    counts = np.diff(candidates.offsets)[cases]
+    rows = ragged_ranges(candidates.offsets[:-1][cases], counts)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return Candidates(offsets, candidates.item[rows], candidates.values[rows])
+
+
+def join(parts: Sequence[Candidates], items: int) -> Candidates:
+    """What several sources, at least one, say of the same cases, side by side: every item that one of them names, with
+    the values of all, 0 where a source is silent. `items`: how many the catalogue has."""
+    keys = np.concatenate([part.case * items + part.item for part in parts])
+    order = np.argsort(keys, kind="stable")  # merges the parts, each of which is sorted
+    key = keys[order]
+    new = np.ones(len(key), bool)
+    new[1:] = key[1:] != key[:-1]
+    place = np.empty(len(key), np.int64)
+    place[order] = np.cumsum(new) - 1
+    case, item = np.divmod(key[new], max(items, 1))
+    values = np.zeros((len(case), sum(part.values.shape[1] for part in parts)), np.float32)
+    row, column = 0, 0
+    for part in parts:
+        names, width = part.values.shape
+        values[place[row : row + names], column : column + width] = part.values
+        row, column = row + names, column + width
+    offsets = np.searchsorted(case, np.arange(len(parts[0]) + 1)).astype(np.int64)
+    return Candidates(offsets, item.astype(np.int32), values)

@@ -1,0 +1,146 @@
+"""All that is remembered of others, as it stood when the day of a case began."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from weakref import ReferenceType, WeakKeyDictionary, ref
+
+import numpy as np
+from scipy import sparse
+
+from forecasting.task import Cases, Instant
+from tasks.recommendation.candidates import Candidates, Evidence, concatenate, take
+from tasks.recommendation.follows import Follows
+from tasks.recommendation.journal import Journal
+from tasks.recommendation.neighbours import Neighbours
+from tasks.recommendation.own import OwnItems
+from tasks.recommendation.popularity import Popularity
+from tasks.recommendation.similarity import Similarity
+from tasks.recommendation.visits import Visits, visits
+
+CACHE_BYTES = 1 << 30
+"""Indices kept for days that may be asked for again."""
+
+SOURCES: dict[str, type[Evidence]] = {
+    "own": OwnItems,
+    "neighbours": Neighbours,
+    "follows": Follows,
+    "similar": Similarity,
+    "region": Popularity,
+}
+"""The sources of evidence about single items; `Memory.source` gives them fitted."""
+
+
+def refresh(cutoff: np.ndarray | np.datetime64) -> np.ndarray | np.datetime64:
+    """The instants at which the memory behind cutoffs was made, datetime64[us]: the midnights (UTC) before them. So a
+    forecast does not depend on what else is asked, and a day's cases share their indices."""
+    return cutoff.astype("datetime64[D]").astype("datetime64[us]")
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """The indices of what was known at an instant, each made when first asked for."""
+
+    of: ReferenceType[Journal]
+    instant: Instant
+
+    @property
+    def journal(self) -> Journal:
+        """The journal remembered; its memories do not keep it alive."""
+        journal = self.of()
+        if journal is None:
+            raise ReferenceError("the journal of this memory is gone")
+        return journal
+
+    @cached_property
+    def visits(self) -> Visits:
+        return visits(self.journal, self.instant)
+
+    @cached_property
+    def popularity(self) -> Popularity:
+        return Popularity.fit(self.journal, self.instant)
+
+    @cached_property
+    def neighbours(self) -> Neighbours:
+        return Neighbours.fit(self.visits)
+
+    @cached_property
+    def similarity(self) -> Similarity:
+        return Similarity.fit(self.visits)
+
+    @cached_property
+    def follows(self) -> Follows:
+        return Follows.fit(self.visits)
+
+    def source(self, name: str) -> Evidence:
+        """One of `SOURCES`, fitted."""
+        attribute = {"region": "popularity", "similar": "similarity"}.get(name, name)
+        return OwnItems() if name == "own" else getattr(self, attribute)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what has been made so far."""
+        made = [part for name, part in vars(self).items() if name not in ("of", "instant")]
+        return sum(_bytes(part) for part in made)
+
+
+class MemoryCache:
+    """The memories of the days asked for, the ones used last kept within a bound."""
+
+    def __init__(self, journal: Journal, limit: int = CACHE_BYTES):
+        self._journal = ref(journal)
+        self._limit = limit
+        self._kept: OrderedDict[Instant, Memory] = OrderedDict()
+
+    def at(self, instant: Instant) -> Memory:
+        """The memory of what was known at `instant`."""
+        memory = self._kept.pop(instant, None) or Memory(self._journal, instant)
+        self._kept[instant] = memory
+        while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > self._limit:
+            self._kept.popitem(last=False)
+        return memory
+
+    def days(self, cases: Cases) -> Iterator[tuple[np.ndarray, Memory]]:
+        """By day: the positions of its cases, int64, and the memory that they go by."""
+        instants, day = np.unique(refresh(cases.cutoff), return_inverse=True)
+        order = np.argsort(day, kind="stable")
+        ends = np.cumsum(np.bincount(day, minlength=len(instants)))
+        for instant, of_day in zip(instants, np.split(order, ends[:-1]), strict=True):
+            yield of_day, self.at(instant)
+
+    def candidates(self, source: str, cases: Cases) -> Candidates:
+        """What one of `SOURCES` says of cases, each by the memory of its day."""
+        places, parts = [], []
+        for place, memory in self.days(cases):
+            places.append(place)
+            parts.append(memory.source(source).candidates(memory.journal, cases.take(place)))
+        if len(parts) == 1:
+            return parts[0]
+        if not parts:
+            width = len(SOURCES[source].names)
+            return Candidates(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty((0, width), np.float32))
+        return take(concatenate(parts), np.argsort(np.concatenate(places), kind="stable"))
+
+
+_CACHES: WeakKeyDictionary[Journal, MemoryCache] = WeakKeyDictionary()
+
+
+def memories(journal: Journal) -> MemoryCache:
+    """The one cache of a journal, shared by all forecasters that look at it; it goes when the journal does."""
+    if journal not in _CACHES:
+        _CACHES[journal] = MemoryCache(journal)
+    return _CACHES[journal]
+
+
+def _bytes(part: Any) -> int:
+    if isinstance(part, np.ndarray):
+        return part.nbytes
+    if isinstance(part, sparse.csr_array):
+        return part.data.nbytes + part.indices.nbytes + part.indptr.nbytes
+    if isinstance(part, Visits):  # shared: counted where it is made
+        return sum(_bytes(value) for value in vars(part).values())
+    return sum(_bytes(value) for value in getattr(part, "__dict__", {}).values() if not isinstance(value, Visits))

@@ -1,0 +1,86 @@
+"""Items wanted together: item-kNN by weighted cosine.
+
+The cosine over sessions (baskets, customers) is that of Sarwar et al. 2001, as Ludewig and Jannach 2018 use it for
+sessions; each basket counts less the older it is and the more it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from scipy import sparse
+
+from forecasting.task import Cases
+from tasks.recommendation.candidates import Candidates
+from tasks.recommendation.journal import Journal
+from tasks.recommendation.past import by_blocks, past
+from tasks.recommendation.sparse import product, ragged_matrix, share_candidates, stack, strongest
+from tasks.recommendation.visits import Visits
+
+HALF_LIFE = 90.0
+"""Days in which a basket loses half its weight."""
+
+SHRINK = 5.0
+"""Added to the weights of both items of a pair: two items of one basket each are not yet the same thing."""
+
+BACK = 2.0
+"""Steps back in which the weight of a case's item falls to 1/e."""
+
+PER_ITEM = 100
+_ROWS = 100
+_MOST = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Similarity:
+    """`matrix`: float32 sparse [N, N], of each item the most similar others."""
+
+    matrix: sparse.csr_array
+
+    names: ClassVar[Sequence[str]] = ("similar", "similar_log")
+
+    @staticmethod
+    def fit(visits: Visits) -> Similarity:
+        """From baskets (steps of several items) and whole visits alike."""
+        many = visits.items
+        parts = [_groups(visits, visits.step), _groups(visits, visits.visit)]
+        groups = sparse.vstack([part for part, _ in parts], format="csr")
+        weight = np.concatenate([weight for _, weight in parts])
+        size = np.diff(groups.indptr)
+        groups.data *= np.repeat(weight, size)
+        total = np.asarray(groups.sum(axis=0)).ravel() + SHRINK
+        binary = sparse.csr_array((np.ones_like(groups.data), groups.indices, groups.indptr), shape=groups.shape)
+        kept = []
+        for rows, found in product(groups.T.tocsr(), binary):
+            item = np.repeat(np.arange(rows.start, rows.stop), np.diff(found.indptr))
+            found.data /= np.sqrt(total[item] * total[found.indices])
+            found.data[item == found.indices] = 0  # what repeats is for own items to say
+            kept.append(strongest(found, PER_ITEM))
+        return Similarity(stack(kept, many).astype(np.float32))
+
+    def candidates(self, journal: Journal, cases: Cases) -> Candidates:
+        """What goes with the items of each case, the later ones above all."""
+        return by_blocks(journal, cases, _ROWS, lambda block: share_candidates(self.scores(journal, block), _MOST))
+
+    def scores(self, journal: Journal, cases: Cases) -> sparse.csr_array:
+        """Sums of similarities, cases x items."""
+        own = past(journal, cases, _ROWS)
+        weight = np.exp(-own.back / BACK).astype(np.float32)
+        return ragged_matrix(weight, own.item, own.offsets, self.matrix.shape[0]) @ self.matrix
+
+
+def _groups(visits: Visits, group: np.ndarray) -> tuple[sparse.csr_array, np.ndarray]:
+    """(groups x items, 1 where a group of two items or more has one; weight of each group)."""
+    _, number = np.unique(group, return_inverse=True)
+    groups = int(number.max(initial=-1)) + 1
+    age = np.full(groups, np.inf)
+    np.minimum.at(age, number, visits.days)
+    matrix = sparse.csr_array((np.ones(len(number)), (number, visits.item)), shape=(groups, visits.items))
+    matrix.sum_duplicates()
+    matrix.data[:] = 1
+    size = np.diff(matrix.indptr)
+    pairs = size > 1
+    return matrix[pairs], 0.5 ** (age[pairs] / HALF_LIFE) / np.sqrt(size[pairs])
