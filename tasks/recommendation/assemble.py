@@ -58,8 +58,10 @@ def assemble(sources: Mapping[str, pa.Table], options: RecommendationOptions) ->
     }
     weather = surroundings.weather(sources.get("weather"))
     if weather is not None:
-        owner = np.repeat(np.arange(len(people.ids)), np.diff(order.offsets))
-        columns |= surroundings.weather_columns(weather, people.regions, people.region[owner], order.at)
+        owner = people.of_record[order.row]
+        region = np.where(people.place_from[owner] <= order.at, people.region[owner], -1)
+        occurred_at = records.occurred_at[order.row]
+        columns |= surroundings.weather_columns(weather, people.regions, region, occurred_at, order.at)
     return Journal(
         events=Histories(people.ids, order.offsets, order.at, order.at, columns, records.categories),
         catalogue=catalogue,
@@ -102,5 +104,5 @@ def _stock(table: pa.Table | None, ids: pa.Array) -> Stock | None:
     item = np.append(find(names, ids), np.int32(-1))[codes]
     location, _ = labels(table["location_id"])
     known = np.flatnonzero(item >= 0)
-    at = counts_from(table, "observed_at")[known]
+    at = counts_from(table, "observed_at", "stock")[1][known]
     return Stock(item[known], location[known], at, at, numbers(table["on_hand"])[known])

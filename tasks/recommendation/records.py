@@ -26,8 +26,9 @@ class Records:
 
     `customer`, `visit`, `item`: int32 [R] codes into `customers`, `visits`, `items` (string arrays in any order), -1
     for none. A visit is a session, or an order where `baskets`. `kind`: int8 [R]. `at`: datetime64[us] [R], UTC: a
-    record counts at every cutoff later than this. `price`: float32 [R], NaN where unknown. `columns`, `categories`: as
-    in `Histories`. `places`: what the orders say about where their customers are, None where they say nothing.
+    record counts at every cutoff later than this; `occurred_at`: when it happened, the same array where all were known
+    at once. `price`: float32 [R], NaN where unknown. `columns`, `categories`: as in `Histories`. `places`: what the
+    orders say about where their customers are, None where they say nothing.
     """
 
     customers: pa.Array
@@ -37,6 +38,7 @@ class Records:
     items: pa.Array
     item: np.ndarray
     kind: np.ndarray
+    occurred_at: np.ndarray
     at: np.ndarray
     price: np.ndarray
     baskets: bool
@@ -77,7 +79,7 @@ def from_interactions(table: pa.Table, features: Sequence[str]) -> Records:
         items,
         item,
         kinds[codes],
-        counts_from(table, "occurred_at"),
+        *counts_from(table, "occurred_at", "interactions"),
         columns.pop("price", np.broadcast_to(np.float32(np.nan), len(table))),
         False,
         columns,
@@ -97,9 +99,9 @@ def from_orders(orders: pa.Table, lines: pa.Table, locations: pa.Table | None, f
     - `distance` is that from origin (the order's own coordinates, else those of its location) to destination.
     """
     code, order_ids = _required(orders, "order_id", "orders")
-    placed = counts_from(orders, "placed_at")
+    placed, known = counts_from(orders, "placed_at", "orders")
     row = np.zeros(len(order_ids), np.int64)
-    latest_first = np.argsort(placed, kind="stable")[::-1]
+    latest_first = np.argsort(known, kind="stable")[::-1]
     row[code[latest_first]] = latest_first  # of several, numpy keeps the last assignment: the earliest version
 
     line_order, line_orders = labels(lines["order_id"])
@@ -110,10 +112,10 @@ def from_orders(orders: pa.Table, lines: pa.Table, locations: pa.Table | None, f
     line = np.flatnonzero((order >= 0) & has_row[order] & (numbers(lines["quantity"]) > 0))
     order, item = order[line], item[line]
     at_order = row[order]
-    at = placed[at_order]
+    occurred_at = placed[at_order]
+    at = occurred_at if known is placed else known[at_order]
     if present(lines, ["known_at"]):
-        known = arrow_instants(lines["known_at"])[line]
-        at = np.fmax(at, known - np.timedelta64(1, "us"))
+        at = np.fmax(at, arrow_instants(lines["known_at"])[line] - np.timedelta64(1, "us"))
     customer, customers = _optional(orders, "customer_id")
     price = np.full(len(line), np.nan, np.float32)
     if present(lines, ["unit_price"]):
@@ -131,6 +133,7 @@ def from_orders(orders: pa.Table, lines: pa.Table, locations: pa.Table | None, f
         items,
         item,
         np.broadcast_to(np.int8(PURCHASE), len(line)),
+        occurred_at,
         at,
         columns.pop("price", price),
         True,
@@ -140,15 +143,17 @@ def from_orders(orders: pa.Table, lines: pa.Table, locations: pa.Table | None, f
     )
 
 
-def counts_from(table: pa.Table, clock: str) -> np.ndarray:
-    """The instants, datetime64[us] [R], after which each row counts: `cutoff > instant` is the same as
-    `occurred_at < cutoff and known_at <= cutoff` (forecasting.clock), as instants are whole microseconds."""
+def counts_from(table: pa.Table, clock: str, source: str) -> tuple[np.ndarray, np.ndarray]:
+    """(when each row occurred, the instant after which it counts), datetime64[us] [R] each, the same array where the
+    source has no `known_at`. `cutoff > instant` is the same as `occurred_at < cutoff and known_at <= cutoff`
+    (forecasting.clock), as instants are whole microseconds."""
     occurred = arrow_instants(table[clock])
     if np.isnat(occurred).any():
-        raise DataError("an instant is missing.", column=clock, row=int(np.isnat(occurred).argmax()))
+        row = int(np.isnat(occurred).argmax())
+        raise DataError("an instant is missing.", source=source, column=clock, row=row)
     if not present(table, ["known_at"]):
-        return occurred
-    return np.fmax(occurred, arrow_instants(table["known_at"]) - np.timedelta64(1, "us"))
+        return occurred, occurred
+    return occurred, np.fmax(occurred, arrow_instants(table["known_at"]) - np.timedelta64(1, "us"))
 
 
 def _required(table: pa.Table, column: str, source: str) -> tuple[np.ndarray, pa.Array]:

@@ -41,7 +41,7 @@ def sequence(records: Records, entity: np.ndarray, entities: int) -> Sequence:
         begins[1:] |= (visit[1:] >= 0) | (visit[:-1] >= 0) | (at[1:] != at[:-1])
     step_row = np.append(np.flatnonzero(begins), len(row))
     step = np.cumsum(begins) - 1
-    at = _apart(at, owner, begins, step_row)
+    at = _apart(at, at != records.occurred_at[row], owner, step_row)
 
     if records.baskets:
         session = np.broadcast_to(np.int32(-1), len(row))
@@ -52,10 +52,13 @@ def sequence(records: Records, entity: np.ndarray, entities: int) -> Sequence:
 
 
 def _order(records: Records, entity: np.ndarray, entities: int) -> np.ndarray:
-    """Records by entity, then by instant, then (orders of one instant) by order, then as they came; int64 [R]."""
+    """Records by entity, then by the instant from which they count, then by that at which they occurred, then (orders)
+    by order, then as they came; int64 [R]."""
     at = records.at
     if records.baskets:
-        by_time = np.lexsort((records.visit, at))
+        by_time = np.lexsort((records.visit, records.occurred_at, at))
+    elif at is not records.occurred_at:
+        by_time = np.lexsort((records.occurred_at, at))
     elif (at[1:] >= at[:-1]).all():
         return grouped(entity, entities)
     else:
@@ -75,17 +78,27 @@ def grouped(codes: np.ndarray, count: int) -> np.ndarray:
     return matrix.tocsr().indices.astype(np.int64)
 
 
-def _apart(at: np.ndarray, owner: np.ndarray, begins: np.ndarray, step_row: np.ndarray) -> np.ndarray:
-    """The instants of rows, those of an entity's steps a microsecond apart at least, rows of a step alike."""
+def _apart(at: np.ndarray, late: np.ndarray, owner: np.ndarray, step_row: np.ndarray) -> np.ndarray:
+    """The instants of rows, those of an entity's steps a microsecond apart at least, rows of a step alike.
+
+    Of several steps at one instant the first stays, and the others follow it; of several that became known late at one
+    instant (`late`) the last stays, and the others go before it, so that a cutoff at that instant sees all of them.
+    """
     first = step_row[:-1]
-    instant, entity = at[first].view(np.int64), owner[first]
+    instant, entity, held = at[first].view(np.int64), owner[first], late[first]
     close = np.flatnonzero((entity[1:] == entity[:-1]) & (instant[1:] <= instant[:-1]))
     if not len(close):
         return at
     mine = np.flatnonzero(np.isin(entity, np.unique(entity[close + 1])))
-    place = np.arange(len(mine))
-    floor = pd.Series(instant[mine] - place).groupby(entity[mine], sort=False).cummax().to_numpy()
-    instant[mine] = floor + place
+    entity, held, own = entity[mine], held[mine], instant[mine]
+    fresh = np.ones(len(mine), bool)
+    fresh[1:] = (entity[1:] != entity[:-1]) | (own[1:] != own[:-1]) | (held[1:] != held[:-1])
+    begin = np.flatnonzero(fresh)
+    size = np.diff(np.append(begin, len(mine)))
+    place = np.arange(len(mine)) - np.repeat(begin, size)
+    own = own + np.where(held, place + 1 - np.repeat(size, size), place)
+    number = np.arange(len(mine))
+    instant[mine] = pd.Series(own - number).groupby(entity, sort=False).cummax().to_numpy() + number
     return np.repeat(instant, np.diff(step_row)).view("datetime64[us]")
 
 

@@ -14,7 +14,7 @@ from tasks.recommendation.options import RecommendationOptions
 START = np.datetime64("2024-01-01", "us")
 """When the first session, or order, of the builders begins."""
 
-HOUR, DAY = np.timedelta64(1, "h"), np.timedelta64(1, "D")
+MINUTE, HOUR, DAY = np.timedelta64(1, "m"), np.timedelta64(1, "h"), np.timedelta64(1, "D")
 
 
 def ids(values) -> pa.Array:
@@ -132,9 +132,9 @@ def random_interactions(random: np.random.Generator, rows: int = 300, days: floa
     session[random.random(rows) < 0.3] = None
     minutes = random.integers(0, round(days * 24 * 6), rows) * 10
     minutes = np.where(random.random(rows) < 0.3, minutes // 720 * 720, minutes)
-    occurred = START + minutes * np.timedelta64(1, "m")
+    occurred = START + minutes * MINUTE
     late = random.random(rows) < 0.15
-    known = occurred + np.where(late, random.integers(1, 5 * 24 * 60, rows), 0) * np.timedelta64(1, "m")
+    known = occurred + np.where(late, random.integers(1, 5 * 24 * 60, rows), 0) * MINUTE
     columns = {
         "customer_id": customer,
         "session_id": session,
@@ -146,6 +146,42 @@ def random_interactions(random: np.random.Generator, rows: int = 300, days: floa
     }
     again = random.integers(0, rows, rows // 20)
     return {name: np.append(values, values[again]) for name, values in columns.items()}
+
+
+def random_orders(random: np.random.Generator, orders: int = 120, days: float = 20.0) -> dict[str, dict]:
+    """Columns of `orders` and `order_lines` with every irregularity: orders of nobody, several at one instant, late
+    ones, late lines, returns, repeated items, lines of unknown orders, places."""
+    minutes = random.integers(0, round(days * 24 * 2), orders) * 30
+    placed = START + np.where(random.random(orders) < 0.3, minutes // 720 * 720, minutes) * MINUTE
+    late = random.random(orders) < 0.15
+    customer = random.integers(0, 12, orders).astype(object)
+    customer[random.random(orders) < 0.15] = None
+    lines = random.integers(1, 5, orders)
+    order = random.permutation(np.append(np.repeat(np.arange(orders), lines), [orders + 7] * 3))
+    at = np.append(placed, [START] * 8)[order]
+    late_line = random.random(len(order)) < 0.1
+    region = random.integers(0, 4, orders).astype(object)
+    region[random.random(orders) < 0.2] = None
+    return {
+        "orders": {
+            "order_id": np.arange(orders).astype(object),
+            "customer_id": customer,
+            "placed_at": placed,
+            "known_at": placed + np.where(late, random.integers(1, 5 * 24 * 60, orders), 0) * MINUTE,
+            "destination_region": region,
+            "destination_latitude": random.uniform(40, 50, orders).round(3),
+            "destination_longitude": random.uniform(0, 10, orders).round(3),
+            "origin_latitude": np.full(orders, 45.0),
+            "origin_longitude": np.full(orders, 5.0),
+        },
+        "order_lines": {
+            "order_id": order.astype(object),
+            "item_id": random.integers(0, 15, len(order)).astype(object),
+            "quantity": np.where(random.random(len(order)) < 0.15, -1.0, 2.0),
+            "unit_price": random.uniform(1, 9, len(order)).round(2),
+            "known_at": at + np.where(late_line, random.integers(1, 5 * 24 * 60, len(order)), 0) * MINUTE,
+        },
+    }
 
 
 def as_table(columns: Mapping[str, np.ndarray]) -> pa.Table:

@@ -1,0 +1,1 @@
+"""Recommendation's lineage of Alembic revisions (branch `recommendation`)."""
