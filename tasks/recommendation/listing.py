@@ -52,7 +52,7 @@ def listing(items: pa.Table | None, touched: pa.Array, item: np.ndarray, at: np.
     price = np.full(len(ids), np.nan)
     if present(items, ["title"]):
         codes, names = labels(items["title"])
-        title[place] = np.append(objects(names), None)[codes[row]]
+        title[place] = np.concatenate([objects(names), np.array([None], object)])[codes[row]]
     if present(items, ["price"]):
         price[place] = numbers(items["price"])[row]
     codes_of, categories = {}, {}
