@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -155,7 +156,7 @@ def _times(item: ShownItem) -> str:
     return wording.times(more / less)
 
 
-def _crowds(people: list[Person] | tuple[Person, ...]) -> list[Crowd]:
+def _crowds(people: Sequence[Person]) -> list[Crowd]:
     known = [one for one in people if one.kind == "customer" and one.events]
     new = [one for one in people if one.kind == "customer" and not one.events]
     sessions = [one for one in people if one.kind != "customer"]
@@ -230,7 +231,7 @@ def _when_tried(page: MerchandisingPage) -> str:
     return f"The published run used a stored model; it was tried on {wording.day(page.trials.as_of, year=True)}."
 
 
-def _chart(past: tuple[PastTrial, ...] | list[PastTrial]) -> Markup:
+def _chart(past: Sequence[PastTrial]) -> Markup:
     if len(past) < 2:
         return Markup("")
     first, last = past[0], past[-1]
