@@ -1,9 +1,10 @@
 """The best k of many: exact, by blocks, ties broken by position.
 
-A full selection over N scores reads them many times. Here the scores are read once for the maxima of groups of 16; the
-k groups with the largest maxima hold the k best scores, because each of those groups has a score that is at least the
-k-th largest maximum and every other group has none above it. Equal scores at the border would leave a choice: rows
-that have such a tie are done again by a key in which no two items are equal.
+A full selection over N scores looks at each of them many times. Here each is read once for the maxima of groups of 16.
+The k groups with the largest maxima hold the k best scores: each has a score that is at least the k-th largest maximum,
+and no other group has one above it. Of their members only those that reach that maximum, hardly more than k, are sorted.
+Where the k-th and the next maximum are equal, the best may stand in other groups as well, and the row is done again by
+keys in which no two items are equal.
 """
 
 from __future__ import annotations
@@ -15,94 +16,118 @@ GROUP = 16
 BLOCK_BYTES = 16 << 20
 """Scores of one block of products: about what a core's caches hold, and enough rows for a matrix product at speed."""
 
-Rows = tuple[torch.Tensor, torch.Tensor]
-"""Positions int64 [b, k] and their scores float32 [b, k]."""
+ROWS = 256
+"""Rows of one block at most."""
+
+_KEYS = 1 << 20
+_LEAST = float(np.finfo(np.float32).min)
+
+Lists = tuple[np.ndarray, np.ndarray]
+"""Positions int32 [b, k], -1 where there are no more, and scores float32 [b, k], -inf there."""
 
 
-def top_k(scores: np.ndarray | torch.Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
+def top_k(scores: np.ndarray | torch.Tensor, k: int) -> Lists:
     """The positions and values of the k largest scores of each row, largest first, of equal ones the smaller position.
 
-    `scores`: float32 [b, N], without NaN; -inf marks what must not be chosen. Returns int32 [b, k] and float32 [b, k];
-    where fewer than k scores are finite, the rest is -1 with the score -inf.
+    `scores`: float32 [b, N]; -inf marks what must not be chosen. Returns int32 [b, k] and float32 [b, k]; where fewer
+    than k scores are above -inf, the rest is -1 with the score -inf. Raises ValueError for NaN.
     """
-    items, values = _top(torch.as_tensor(scores), k)
-    return _padded(items, values, k)
+    whole = torch.as_tensor(scores)
+    found, values = _nothing(len(whole), k)
+    for start in range(0, len(whole), ROWS):
+        rows = slice(start, start + ROWS)
+        found[rows], values[rows] = _top(whole[rows], k)
+    return found, values
 
 
 def top_k_products(
     queries: np.ndarray, items: np.ndarray, bias: np.ndarray | None, k: int, block: int | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+) -> Lists:
     """As `top_k`, of the scores queries @ items.T + bias, which are never all in memory.
 
     `queries`: float32 [n, D]. `items`: float32 [N, D]. `bias`: float32 [N] or None. `block`: how many queries are
-    scored at a time, by default as many as BLOCK_BYTES hold.
+    scored at a time, by default as many as BLOCK_BYTES hold, at most ROWS.
     """
-    count = len(items)
-    block = block or int(np.clip(BLOCK_BYTES // (4 * max(count, 1)), 64, 1024))
-    found = np.full((len(queries), k), -1, np.int32)
-    values = np.full((len(queries), k), -np.inf, np.float32)
-    if not count:
+    found, values = _nothing(len(queries), k)
+    if not len(items):
         return found, values
+    block = block or int(np.clip(BLOCK_BYTES // (4 * len(items)), 16, ROWS))
     matrix = torch.as_tensor(items).T
-    offset = None if bias is None else torch.as_tensor(bias)
-    buffer = torch.empty(min(block, len(queries)), count)
+    offset = torch.zeros(len(items)) if bias is None else torch.as_tensor(bias)
+    buffer = torch.empty(min(block, len(queries)), len(items))
     for start in range(0, len(queries), block):
         part = torch.as_tensor(queries[start : start + block])
-        scores = buffer[: len(part)]
-        if offset is None:
-            torch.mm(part, matrix, out=scores)
-        else:
-            torch.addmm(offset, part, matrix, out=scores)
         rows = slice(start, start + len(part))
-        found[rows], values[rows] = _padded(*_top(scores, k), k)
+        found[rows], values[rows] = top_k(torch.addmm(offset, part, matrix, out=buffer[: len(part)]), k)
     return found, values
 
 
-def _padded(items: torch.Tensor, values: torch.Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """As arrays with k columns, nothing chosen whose score is -inf."""
-    found = np.full((len(items), k), -1, np.int32)
-    best = np.full((len(items), k), -np.inf, np.float32)
-    best[:, : values.shape[1]] = values.numpy()
-    found[:, : items.shape[1]] = items.numpy()
-    found[best == -np.inf] = -1
-    return found, best
+def _nothing(rows: int, k: int) -> Lists:
+    return np.full((rows, k), -1, np.int32), np.full((rows, k), -np.inf, np.float32)
 
 
-def _top(scores: torch.Tensor, k: int) -> Rows:
-    k = min(k, scores.shape[1])
-    if not k or not len(scores):
-        return torch.empty(len(scores), k, dtype=torch.int64), torch.empty(len(scores), k)
-    items, values, tied = _by_value(scores, k)
-    if tied.any():
-        rows = tied.nonzero()[:, 0]
-        items[rows], values[rows] = _by_key(scores[rows], k)
+def _top(scores: torch.Tensor, k: int) -> Lists:
+    """The lists of at most ROWS rows."""
+    rows, count = scores.shape
+    items, values = _nothing(rows, k)
+    if not count:
+        return items, values
+    member, candidates, least, tied = _candidates(scores, min(k, count))
+    hit = (candidates >= least[:, None]).flatten().nonzero()[:, 0]
+    value = candidates.flatten()[hit].numpy()
+    row = torch.div(hit, member.shape[1], rounding_mode="floor").numpy()
+    # One sort does it all: rows ascending (8 bits), scores falling (32 bits), positions ascending (23 bits or fewer).
+    bits = (count - 1).bit_length()
+    key = (((row << 32) + _falling(value)) << bits) | member.flatten()[hit].numpy()
+    key.sort()
+    position, lengths = key & ((1 << bits) - 1), np.bincount(row, minlength=rows)
+    place = (np.cumsum(lengths) - lengths)[:, None] + np.arange(k)
+    inside = np.arange(k) < lengths[:, None]
+    items[inside] = position[place[inside]]
+    values[inside] = scores.numpy()[np.nonzero(inside)[0], items[inside]]
+    again = tied.nonzero()[:, 0]
+    for part in again.split(max(_KEYS // count, 1)) if len(again) else ():
+        items[part.numpy()], values[part.numpy()] = _by_key(scores[part], k)
     return items, values
 
 
-def _by_value(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The k best of each row, and for which rows, bool [b], an equal score makes that answer one of several."""
+def _candidates(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Positions int64 [b, m] and scores [b, m] among which the k best of each row are; a lower bound [b] of the k-th
+    best, finite; and for which rows, bool [b], others may be as good as these."""
     rows, count = scores.shape
     groups = count // GROUP
     if groups < 4 * (k + 1):
-        values, items = torch.topk(scores, min(k + 1, count), dim=1)
-        return items[:, :k], values[:, :k], (values[:, 1:] == values[:, :-1]).any(dim=1)
+        best = _numbers(torch.topk(scores, k, dim=1)[0])
+        untied = torch.zeros(rows, dtype=torch.bool)
+        return torch.arange(count).expand(rows, -1), scores, best[:, k - 1].clamp_min(_LEAST), untied
     # Group g has the positions g, g + groups, g + 2 groups, ...: maxima over them run along memory.
     body = groups * GROUP
-    maxima = scores[:, :body].unflatten(1, (GROUP, groups)).amax(dim=1)
-    best, group = torch.topk(maxima, k + 1, dim=1)
-    member = (group[:, :k, None] + groups * torch.arange(GROUP)).flatten(1)
-    rest = torch.arange(body, count).expand(rows, -1)
-    member = torch.cat([member, rest], dim=1)
-    values, chosen = torch.topk(scores.gather(1, member), k + 1, dim=1)
-    tied = (values[:, 1:] == values[:, :-1]).any(dim=1) | (best[:, k] == best[:, k - 1])
-    return member.gather(1, chosen[:, :k]), values[:, :k], tied
+    best, group = torch.topk(scores[:, :body].unflatten(1, (GROUP, groups)).amax(dim=1), k + 1, dim=1)
+    _numbers(best)
+    member = (group[:, None, :k] + groups * torch.arange(GROUP)[:, None]).flatten(1)
+    if body < count:
+        member = torch.cat([member, torch.arange(body, count).expand(rows, -1)], dim=1)
+    tied = (best[:, k] == best[:, k - 1]) & (best[:, k] >= _LEAST)
+    return member, scores.gather(1, member), best[:, k - 1].clamp_min(_LEAST), tied
 
 
-def _by_key(scores: torch.Tensor, k: int) -> Rows:
-    """The k best of each row by (score, -position), which no two items share."""
-    bits = (scores + 0.0).view(torch.int32)  # + 0.0: minus zero is no less than zero
-    ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).to(torch.int64)  # integers in the order of the floats
-    last = scores.shape[1] - 1
-    key, _ = torch.topk((ordered << 32) + (last - torch.arange(last + 1)), k, dim=1)
-    items = last - (key & 0xFFFFFFFF)
-    return items, scores.gather(1, items)
+def _numbers(best: torch.Tensor) -> torch.Tensor:
+    """The best scores of each row, refused where one is NaN, which counts as the largest."""
+    if best.isnan().any():
+        raise ValueError("scores must be finite, but some are NaN")
+    return best
+
+
+def _by_key(scores: torch.Tensor, k: int) -> Lists:
+    """The lists by (score falling, position ascending) over all scores; k of them are above -inf."""
+    bits = (scores.shape[1] - 1).bit_length()
+    key = (_falling(scores.numpy()) << bits) | np.arange(scores.shape[1])
+    best = torch.topk(torch.from_numpy(key), k, dim=1, largest=False)[0]
+    items = best & ((1 << bits) - 1)
+    return items.numpy().astype(np.int32), scores.gather(1, items).numpy()
+
+
+def _falling(values: np.ndarray) -> np.ndarray:
+    """Integers from 0 to 2**32 - 1, int64, in the falling order of float32 values, both zeros alike."""
+    bits = (values + np.float32(0)).view(np.int32)  # minus zero becomes zero
+    return np.where(bits < 0, bits, bits ^ 0x7FFFFFFF).view(np.uint32).astype(np.int64)
