@@ -58,7 +58,7 @@ def sample_rows(journal: Journal, cases: Cases, sample: np.ndarray) -> tuple[pa.
         "case": pa.array(found, pa.int64()),
         **_keys(journal, part.entity),
         "place": pa.array(place, pa.int64()),
-        "region": _names(journal.regions, journal.region[part.entity]),
+        "region": _names(journal.regions, journal.region_at(part.entity, part.cutoff)),
         "steps": pa.array(steps_seen(journal, part), pa.int64()),
         "events": pa.array(length, pa.int64()),
     }
@@ -67,9 +67,9 @@ def sample_rows(journal: Journal, cases: Cases, sample: np.ndarray) -> tuple[pa.
 
 def _histories(journal: Journal, entity: np.ndarray, case: np.ndarray, stop: np.ndarray, shown: np.ndarray) -> pa.Table:
     events, catalogue = journal.events, journal.catalogue
-    row = ragged_ranges(stop - shown, shown)
+    position = ragged_ranges(np.ones_like(shown), shown)
+    row = np.repeat(stop, shown) - position
     item = events.columns["item"][row]
-    position = np.repeat(stop, shown) - row
     return pa.table(
         {
             "case": pa.array(np.repeat(case, shown), pa.int64()),
