@@ -92,6 +92,8 @@ def test_publication_for_customers_that_exist_and_sessions_that_are_fresh():
     assert journal.ids[cases.entity].tolist() == ["cold", "old", "fresh"]
     assert cases.columns["seen"].tolist() == [0, 1, 1]
     assert steps_seen(journal, cases).tolist() == [0, 2, 1]
+    # A feed that stopped weeks ago leaves nobody without a list: age counts from the newest event.
+    assert journal.ids[cases_at(journal, OPTIONS, START + 99 * DAY).entity].tolist() == ["cold", "new", "old", "later"]
 
 
 def test_an_empty_shop_has_no_cases():

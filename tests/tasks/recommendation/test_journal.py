@@ -148,6 +148,12 @@ def test_a_catalogue_that_nobody_touched():
     assert catalogue.title.tolist() == [None, "B", None]
 
 
+def test_an_item_touched_before_it_was_announced_exists_from_then_on():
+    items = items_table(["a"], introduced_at=stamps([START + 9 * DAY]))
+    catalogue = of([("x", "s", "a", START)], items=items).catalogue
+    assert catalogue.known(START).tolist() == [False] and catalogue.known(START + US).tolist() == [True]
+
+
 def test_the_first_known_version_of_an_item_counts():
     items = items_table(
         ["a", "a", "b"],
@@ -309,6 +315,15 @@ def test_weather_of_the_day_in_the_region_as_known_at_the_event():
     journal = of(rows, customers=customers, weather=weather)
     found = journal.events.columns["weather:temperature"]
     assert found.dtype == np.float32 and found[:3].tolist() == [5.0, 5.0, 7.0] and np.isnan(found[3])
+
+
+def test_no_event_has_the_weather_of_a_region_learnt_later():
+    customers = pa.table({"customer_id": ids(["x"]), "region": ids(["north"]), "known_at": stamps([START + DAY])})
+    days = np.array([START, START + DAY]).astype("datetime64[D]")
+    weather = pa.table({"date": pa.array(days), "region": ids(["north"] * 2), "temperature": pa.array([5.0, 7.0])})
+    rows = [("x", "s", "a", START + hours * HOUR) for hours in (5, 25)]
+    found = of(rows, customers=customers, weather=weather).events.columns["weather:temperature"]
+    assert np.isnan(found[0]) and found[1] == 7.0
 
 
 def test_neighbouring_regions_are_the_nearest_known():
