@@ -60,8 +60,8 @@ def _recent_since(journal: Journal, cutoff: np.datetime64) -> np.datetime64:
     """The instant, datetime64[us], from which on events are recent."""
     at = journal.events.occurred_at
     seen = at[at < cutoff]
-    newest = seen.max() if len(seen) else np.datetime64(cutoff, "us")
-    return np.datetime64(newest - RECENT, "us")
+    newest = seen.max() if len(seen) else cutoff
+    return newest.astype("datetime64[us]") - RECENT
 
 
 def _category(journal: Journal) -> np.ndarray:
@@ -69,4 +69,4 @@ def _category(journal: Journal) -> np.ndarray:
     catalogue = journal.catalogue
     if "category" not in catalogue.labels:
         return np.full(len(catalogue), None, object)
-    return np.append(catalogue.categories["category"], None)[catalogue.labels["category"]]
+    return np.concatenate([catalogue.categories["category"], np.array([None], object)])[catalogue.labels["category"]]

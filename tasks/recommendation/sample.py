@@ -92,4 +92,4 @@ def _keys(journal: Journal, entity: np.ndarray) -> dict[str, pa.Array]:
 
 def _names(names: np.ndarray, code: np.ndarray) -> pa.Array:
     """The name of each code as text, null for -1."""
-    return pa.array(np.append(names, None)[code], pa.string())
+    return pa.array(np.concatenate([names, np.array([None], object)])[code], pa.string())
