@@ -204,7 +204,8 @@ def publish(url: str, customers: int, items: int, units: int, events: int) -> No
     parts = ", ".join(f"{name} {cpu:,.0f}" for name, cpu in spent.items())
     print(
         f"\r{customers:,} customers x {items:,} items x {units} units into {warehouse.dialect}: {rows:,} rows in"
-        f" {seconds:,.0f} s ({rows / seconds:,.0f} rows/s), {total:,.0f} CPU-s ({rows / total:,.0f} rows/CPU-s: {parts})"
+        f" {seconds:,.0f} s ({rows / seconds:,.0f} rows/s), {total:,.0f} CPU-s ({rows / total:,.0f} rows/CPU-s:"
+        f" {parts})"
     )
     print(
         f"peak memory {peak_bytes() / 1e6:,.0f} MB, of which {before / 1e6:,.0f} MB before the first shard"

@@ -15,8 +15,8 @@ from tasks.recommendation.options import RecommendationOptions
 from tasks.recommendation.rules import Closures, capped_top_k, seen
 from tasks.recommendation.topk import top_k
 
-BLOCK_BYTES = 64 << 20
-"""Scores in memory at a time."""
+BLOCK_BYTES = 24 << 20
+"""Scores in memory at a time: little enough that the allocator hands the same pages out again, block after block."""
 
 BLOCK_CASES = 4096
 """At most so many cases at a time, however small the catalogue."""
@@ -91,5 +91,6 @@ def _best(scores: np.ndarray, journal: Journal, options: RecommendationOptions) 
 
 def _log_total(scores: np.ndarray) -> np.ndarray:
     """log sum exp of each row, float32 [b]; 0 where nothing is open."""
-    total = torch.logsumexp(torch.from_numpy(scores), dim=1).numpy()
+    parts = torch.from_numpy(scores).split(16)  # what it needs between stays in the caches
+    total = torch.cat([torch.logsumexp(part, dim=1) for part in parts]).numpy()
     return np.where(total == -np.inf, np.float32(0), total)

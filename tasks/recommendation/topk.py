@@ -2,7 +2,7 @@
 
 A full selection over N scores looks at each of them many times. Here each is read once for the maxima of groups of 16.
 The k groups with the largest maxima hold the k best scores: each has a score that is at least the k-th largest maximum,
-and no other group has one above it. Of their members only those that reach that maximum, hardly more than k, are sorted.
+and no other group has one above it. Only their members that reach that maximum, hardly more than k, are sorted.
 Where the k-th and the next maximum are equal, the best may stand in other groups as well, and the row is done again by
 keys in which no two items are equal.
 """
