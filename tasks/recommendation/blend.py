@@ -1,0 +1,178 @@
+"""The score of an item: what the network, the crowd and the case's own past say of it, weighed.
+
+A log-linear pool of unlike opinions, fitted as a conditional logit on cases later than those that the opinions were
+formed on: the network's logits get a temperature, and repeat purchase, neighbours, rules and popularity as much weight
+as what was really chosen next gives them. Each weight depends on how much is known of the case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tasks.recommendation.candidates import Candidates
+from tasks.recommendation.choice import Choices, fit_choice
+from tasks.recommendation.signals import OWN, Signals
+from tasks.recommendation.topk import top_k
+
+NETWORK = "network"
+CONTEXT = ("always", "steps", "none")
+"""What a weight depends on: nothing, log of 1 + the steps seen, whether there are none."""
+
+PENALTY = 3.0
+ITERATIONS = 60
+MOST_CASES = 4_000
+"""Cases that weights are fitted on, at most: they are few."""
+
+LIKELIEST = 100
+"""Items that the network likes best in a case stand for themselves in the fit, and so does every candidate."""
+
+SAMPLE = 256
+"""Others of a case that stand for all the rest."""
+
+_AT_ONCE = 128
+
+
+@dataclass(frozen=True, eq=False)
+class Blend:
+    """Weights by name of the value: float64 [len(CONTEXT)] each.
+
+    `every`: of the network, if it has a part, and of the vectors. `some`: of the candidates' values, and of the vectors
+    for the case's own items ("own x ...").
+    """
+
+    every: Mapping[str, np.ndarray]
+    some: Mapping[str, np.ndarray]
+
+    def scores(self, signals: Signals) -> tuple[np.ndarray, Candidates]:
+        """Log-odds of each item to be the next one, float32 [n, N], and what the candidates have beyond that."""
+        weights = np.array([self.every[name] for name in signals.vector_names])
+        context = _context(signals.steps)
+        dense = np.empty((len(signals), signals.vectors.shape[2]), np.float32)
+        for day, vectors in enumerate(signals.vectors):
+            cases = signals.day == day
+            dense[cases] = context[cases] @ (weights.T @ vectors).astype(np.float32)
+        if signals.logits is not None and NETWORK in self.every:
+            dense += signals.logits * (context @ self.every[NETWORK].astype(np.float32))[:, None]
+        found = signals.candidates
+        each = np.array([self.some[name] for name in _some_names(signals)], np.float32)
+        parts = _some(signals, found.case, found.item, np.arange(len(found.item))) @ each
+        return dense, Candidates(found.offsets, found.item, (parts * context[found.case]).sum(axis=1, keepdims=True))
+
+    def document(self) -> dict[str, Any]:
+        """The weights as JSON values."""
+        return {
+            part: {name: [float(value) for value in weights] for name, weights in named.items()}
+            for part, named in (("every", self.every), ("some", self.some))
+        }
+
+    @staticmethod
+    def restore(document: Mapping[str, Any]) -> Blend:
+        """The blend of a stored document; its scores are bit-identical."""
+        every, some = (
+            {str(name): np.array(weights, np.float64) for name, weights in document[part].items()}
+            for part in ("every", "some")
+        )
+        return Blend(every, some)
+
+
+def fit_blend(
+    signals: Signals, truth: tuple[np.ndarray, np.ndarray], *, seed: int = 0, penalty: float = PENALTY
+) -> Blend:
+    """The weights under which what n cases chose next is most likely.
+
+    `truth`: (offsets int64 [n + 1], items int32), as `folds.truth` gives it; cases without any are left out. The cases
+    must be later than what the network was trained on, and should be like those to come. Of more than MOST_CASES cases
+    take a sample before asking for their signals. Deterministic for a seed.
+    """
+    choices = draw_choices(signals, truth, seed)
+    names = ([NETWORK] if signals.logits is not None else []) + list(signals.vector_names)
+    every, some = fit_choice(choices, penalty, ITERATIONS)
+    return Blend(
+        dict(zip(names, every, strict=True)),
+        dict(zip(_some_names(signals), some, strict=True)),
+    )
+
+
+def draw_choices(signals: Signals, truth: tuple[np.ndarray, np.ndarray], seed: int) -> Choices:
+    """The alternatives of each case that chose something, with a sample for those that nothing speaks for."""
+    offsets, wanted = truth
+    used = np.flatnonzero(np.diff(offsets) > 0)
+    random = np.random.default_rng(seed)
+    parts = []
+    for start in range(0, len(used), _AT_ONCE):
+        parts.append(_draw(signals, used[start : start + _AT_ONCE], offsets, wanted, random))
+    counts, every, some, rows, stands_for, chosen = (list(column) for column in zip(*parts, strict=True))
+    before = np.cumsum([0] + [len(part) for part in every[:-1]])
+    return Choices(
+        np.concatenate([[0], np.cumsum(np.concatenate(counts))]),
+        np.concatenate(every),
+        np.concatenate(some),
+        np.concatenate([part + shift for part, shift in zip(rows, before, strict=True)]),
+        np.concatenate(stands_for),
+        np.concatenate(chosen),
+        _context(signals.steps[used]),
+    )
+
+
+def _draw(
+    signals: Signals, cases: np.ndarray, offsets: np.ndarray, wanted: np.ndarray, random: np.random.Generator
+) -> tuple[np.ndarray, ...]:
+    """(alternatives of each case, then `every`, `some`, `rows`, `stands_for` and `chosen` as in `Choices`)."""
+    count, items = len(cases), signals.vectors.shape[2]
+    line = np.arange(count)
+    entry = np.full((count, items), -1, np.int64)  # where in the candidates an item stands
+    found = signals.candidates
+    spans = [np.arange(found.offsets[case], found.offsets[case + 1]) for case in cases]
+    place, row = np.concatenate(spans), np.repeat(line, [len(span) for span in spans])
+    entry[row, found.item[place]] = place
+    chosen = np.zeros((count, items), np.float32)
+    for one, case in enumerate(cases):
+        mine = wanted[offsets[case] : offsets[case + 1]]
+        chosen[one, mine] = 1 / len(mine)
+    open_ = signals.known[signals.day[cases]]
+    itself = (open_ & (entry >= 0)) | (chosen > 0)
+    if signals.logits is not None:
+        likeliest, _ = top_k(np.where(open_, signals.logits[cases], -np.inf).astype(np.float32), LIKELIEST)
+        shown = likeliest >= 0
+        itself[np.repeat(line, likeliest.shape[1])[shown.ravel()], likeliest[shown]] = True
+    rest = open_ & ~itself
+    drawn = rest
+    if items > 4 * SAMPLE:
+        drawn = np.zeros_like(rest)
+        drawn[line[:, None], random.integers(0, items, (count, SAMPLE))] = True
+        drawn &= rest
+    ratio = rest.sum(axis=1) / np.maximum(drawn.sum(axis=1), 1)
+    one, item = np.nonzero(itself | drawn)
+    case = cases[one]
+    every = signals.vectors[signals.day[case], :, item]
+    if signals.logits is not None:
+        every = np.concatenate([signals.logits[case, item][:, None], every], axis=1)
+    place = entry[one, item]
+    rows = np.flatnonzero(place >= 0)
+    some = _some(signals, case[rows], item[rows], place[rows])
+    stands_for = np.where(itself[one, item], 0, np.log(np.maximum(ratio, 1e-9))[one]).astype(np.float32)
+    return np.bincount(one, minlength=count), every, some, rows, stands_for, chosen[one, item]
+
+
+def _some(signals: Signals, case: np.ndarray, item: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """float32 [m, F + P]: the values of the candidates at `place`, and the vectors of those that are the case's own."""
+    values = signals.candidates.values[place]
+    if OWN not in signals.names:
+        return values
+    own = values[:, signals.names.index(OWN)]
+    crossed = signals.vectors[signals.day[case], :, item] * own[:, None]
+    return np.concatenate([values, crossed], axis=1)
+
+
+def _some_names(signals: Signals) -> list[str]:
+    crossed = [f"own x {name}" for name in signals.vector_names] if OWN in signals.names else []
+    return [*signals.names, *crossed]
+
+
+def _context(steps: np.ndarray) -> np.ndarray:
+    """float32 [n, len(CONTEXT)]."""
+    return np.stack([np.ones(len(steps)), np.log1p(steps), steps == 0], axis=1).astype(np.float32)

@@ -1,0 +1,90 @@
+"""All that speaks for an item in a case, from the network, from everybody, and from the case's own past: not yet
+weighed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecasting.task import Cases, Instant
+from tasks.recommendation import repeats
+from tasks.recommendation.candidates import Candidates, concatenate, join, take
+from tasks.recommendation.folds import steps_seen
+from tasks.recommendation.journal import Journal
+from tasks.recommendation.memory import SOURCES, Memory, memories
+from tasks.recommendation.popularity import Popularity
+
+OWN = "own"
+"""The value that says whether the case itself has had to do with the item."""
+
+VECTORS: Sequence[str] = (*Popularity.dense_names, *repeats.NAMES, "age", "new")
+"""Names of the values that every item has on a day, whoever asks."""
+
+
+@dataclass(frozen=True, eq=False)
+class Signals:
+    """What is known about the N items for each of n cases.
+
+    `logits`: float32 [n, N], of the network, or None. `vectors`: float32 [T, P, N], the values of every item on each of
+    T days; `day`: int64 [n], which day a case goes by. `known`: bool [T, N], which items could be chosen on it.
+    `candidates`: F values of some items of each case. `steps`: int64 [n], how many steps the case sees. `vector_names`,
+    `names`: of the P and the F values.
+    """
+
+    logits: np.ndarray | None
+    vectors: np.ndarray
+    day: np.ndarray
+    known: np.ndarray
+    candidates: Candidates
+    steps: np.ndarray
+    vector_names: tuple[str, ...]
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """How many cases there are."""
+        return len(self.day)
+
+
+def signals(
+    journal: Journal,
+    cases: Cases,
+    logits: np.ndarray | None,
+    trained_until: Instant | None = None,
+    sources: Sequence[str] = tuple(SOURCES),
+) -> Signals:
+    """What the network (`logits`, float32 [n, N], where there is one) and the memory of each case's day say.
+
+    `trained_until`: items younger than this are new to the network, which knows them by their content alone.
+    `sources`: which of `memory.SOURCES` are asked, in this order."""
+    items = len(journal.catalogue)
+    places, parts, vectors, known = [], [], [], []
+    day = np.empty(len(cases), np.int64)
+    for place, memory in memories(journal).days(cases):
+        block = cases.take(place)
+        day[place] = len(places)
+        places.append(place)
+        vectors.append(item_vectors(memory, trained_until))
+        known.append(journal.catalogue.listed & journal.catalogue.known(memory.instant))
+        parts.append(join([memory.source(name).candidates(journal, block) for name in sources], items))
+    names = tuple(name for source in sources for name in SOURCES[source].names)
+    if not parts:
+        nothing = Candidates(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty((0, len(names)), np.float32))
+        empty = np.empty((0, len(VECTORS), items), np.float32)
+        return Signals(logits, empty, day, np.empty((0, items), bool), nothing, day, tuple(VECTORS), names)
+    together = (
+        parts[0] if len(parts) == 1 else take(concatenate(parts), np.argsort(np.concatenate(places), kind="stable"))
+    )
+    steps = steps_seen(journal, cases)
+    return Signals(logits, np.stack(vectors), day, np.stack(known), together, steps, tuple(VECTORS), names)
+
+
+def item_vectors(memory: Memory, trained_until: Instant | None) -> np.ndarray:
+    """float32 [P, N], by `VECTORS`: how much each item is wanted, how often again, the log of 1 + its days on offer,
+    and whether it is new to the network."""
+    since = memory.journal.catalogue.known_from
+    days = (memory.instant - since) / np.timedelta64(1, "D")
+    age = np.log1p(np.clip(np.where(np.isnan(days), 0, days), 0, 3650))
+    new = np.zeros(len(since)) if trained_until is None else since >= trained_until
+    return np.vstack([memory.popularity.features(), memory.repeats, age, new]).astype(np.float32)
