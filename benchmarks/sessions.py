@@ -2,6 +2,7 @@
 
 from benchmarks.sessions import load
 journal, start, end = load("yoochoose_100k")    # fit until `start`, judge on the steps in [start, end)
+cases = judged("yoochoose_100k", journal)       # the very ones that the peers are measured by
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import pyarrow.csv as pv
 
 from benchmarks.datasets import DATA
 from forecasting.app import invoices
+from forecasting.task import Cases
 from tasks.recommendation.assemble import assemble
+from tasks.recommendation.folds import backtest_cases, steps_seen, truth
 from tasks.recommendation.journal import Journal
 from tasks.recommendation.options import RecommendationOptions
 
@@ -73,6 +76,23 @@ def window(name: str) -> tuple[np.datetime64, np.datetime64]:
 def load(name: str, options: RecommendationOptions | None = None) -> tuple[Journal, np.datetime64, np.datetime64]:
     """(journal, start, end): fit on what was known at `start`, judge on the steps in [start, end)."""
     return assemble(tables(name), options or RecommendationOptions()), *window(name)
+
+
+def judged(name: str, journal: Journal) -> Cases:
+    """The cases by which the set's peers are measured (../shared/PEERS.md): in a session set every prefix of a test
+    session, of items known in training (score/recommendation.py); in Online Retail the first order of each customer
+    known before."""
+    start, end = window(name)
+    cases = backtest_cases(journal, start, end)
+    offsets, items = truth(journal, cases)
+    kept = (np.diff(offsets) > 0) & (steps_seen(journal, cases) > 0)
+    if name == "online_retail":
+        first = np.zeros(len(cases), bool)
+        first[np.unique(cases.entity, return_index=True)[1]] = True  # cases come in order of time
+        return cases.take(kept & first)
+    old = np.zeros(len(cases), bool)
+    old[np.diff(offsets) > 0] = journal.catalogue.known_from[items] < start  # one item each
+    return cases.take(kept & old)
 
 
 def _encoded(sources: dict[str, pa.Table]) -> dict[str, pa.Table]:

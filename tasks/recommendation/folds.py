@@ -79,6 +79,12 @@ def folds(journal: Journal, options: RecommendationOptions, as_of: Instant) -> l
     judged = max(round(JUDGED * len(rows)), LEAST_JUDGED)
     begin = _day_or_instant(at, len(rows) - judged)
     late = np.flatnonzero(at >= begin)
+    if len(rows) - len(late) < LEAST_STEPS // 2:
+        raise NotEnoughData(
+            f"{len(late)} of {len(rows)} steps with a history came at {begin} or later, which leaves too few to learn"
+            " from before.",
+            remedy="A baseline is published until there are more.",
+        )
     if len(late) > MOST_CASES:
         draw = _draw(journal, entity[late], at[late])
         late = late[draw < np.uint64(MOST_CASES / len(late) * 2.0**64)]

@@ -24,6 +24,7 @@ from recommendation_shops import (
     stamps,
 )
 
+from forecasting.contract import _altered
 from forecasting.schema import NotEnoughData
 from forecasting.task import Cases
 from tasks.recommendation import folds as recommendation_folds
@@ -120,6 +121,13 @@ def test_one_event_sessions_are_too_little_to_judge():
         folds(journal, OPTIONS, END)
 
 
+def test_a_shop_that_was_loaded_at_one_instant_is_too_little_to_judge():
+    rows = [(None, f"s{number}", "a", START) for number in range(300) for _ in range(2)]
+    journal = assemble({"interactions": interactions_table(rows, known_at=stamps([START + DAY] * 600))}, OPTIONS)
+    with pytest.raises(NotEnoughData, match="too few to learn from"):
+        folds(journal, OPTIONS, END)
+
+
 def test_windows_are_the_latest_tenth_after_one_fit():
     journal = journal_of_sessions([["a", "b", "a", "c"]] * 400, between=6 * HOUR, gap=MINUTE)
     as_of = START + 90 * DAY
@@ -155,6 +163,14 @@ def test_the_example_can_be_judged():
         assert (np.diff(truth(journal, fold.cases)[0]) > 0).mean() > 0.9
     cases = cases_at(journal, shop.options, shop.as_of)
     assert set(journal.kind[cases.entity].tolist()) == {0, 1} and (steps_seen(journal, cases) == 0).any()
+
+
+def test_the_example_does_not_move_with_what_is_hidden():
+    shop = example()
+    beyond = {name: _altered(name, table, shop.as_of, set()) for name, table in shop.sources.items()}
+    mine, other = (everything(assemble(own, shop.options), shop.as_of, shop.options) for own in (shop.sources, beyond))
+    assert beyond["interactions"] != shop.sources["interactions"] and beyond["weather"] != shop.sources["weather"]
+    assert [name for name in mine if mine[name] != other[name]] == []
 
 
 def altered(columns, clock, cutoff, random, hidden=None):
