@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecasting.task import Cases, Instant
-from tasks.recommendation.candidates import Candidates, concatenate, take
+from tasks.recommendation.candidates import Candidates, concatenate, join, take
 from tasks.recommendation.forecast import Ranking
 from tasks.recommendation.journal import Journal
 from tasks.recommendation.memory import Memory, memories
@@ -77,19 +77,32 @@ def _filled(source: str, value: str) -> Method:
     """A source of evidence by one of its values; popularity lately orders the rest."""
 
     def method(memory: Memory, cases: Cases) -> tuple[np.ndarray, Candidates]:
-        evidence = memory.source(source)
-        found = evidence.candidates(memory.journal, cases)
-        column = evidence.names.index(value)
-        only = Candidates(found.offsets, found.item, found.values[:, [column]])
-        return (FILL * memory.popularity.shares(LATELY)).astype(np.float32), only
+        return _fill(memory), _values(memory, cases, source, value)
 
     return method
+
+
+def _values(memory: Memory, cases: Cases, source: str, value: str) -> Candidates:
+    evidence = memory.source(source)
+    found = evidence.candidates(memory.journal, cases)
+    return Candidates(found.offsets, found.item, found.values[:, [evidence.names.index(value)]])
+
+
+def _fill(memory: Memory) -> np.ndarray:
+    return (FILL * memory.popularity.shares(LATELY)).astype(np.float32)
+
+
+def session_knn(memory: Memory, cases: Cases) -> tuple[np.ndarray, Candidates]:
+    """Shares among the items of the sessions, and customers, most like the case's own."""
+    parts = [_values(memory, cases, name, name) for name in ("neighbours", "alike")]
+    both = join(parts, len(memory.journal.catalogue))  # the ranking adds the two values up
+    return _fill(memory), both
 
 
 METHODS: Mapping[str, Method] = {
     "recent_popularity": recent_popularity,
     "popularity": popularity,
     "item_knn": _filled("similar", "similar"),
-    "session_knn": _filled("neighbours", "neighbours"),
+    "session_knn": session_knn,
     "own_items": _filled("own", "own_steps_4"),
 }

@@ -13,12 +13,14 @@ import numpy as np
 from scipy import sparse
 
 from forecasting.task import Cases, Instant
+from tasks.recommendation.alike import Alike
 from tasks.recommendation.candidates import Candidates, Evidence, concatenate, take
 from tasks.recommendation.follows import Follows
 from tasks.recommendation.journal import Journal
 from tasks.recommendation.neighbours import Neighbours
 from tasks.recommendation.own import OwnItems
 from tasks.recommendation.popularity import Popularity
+from tasks.recommendation.repeats import repeat_rates
 from tasks.recommendation.similarity import Similarity
 from tasks.recommendation.visits import Visits, visits
 
@@ -28,6 +30,7 @@ CACHE_BYTES = 1 << 30
 SOURCES: dict[str, type[Evidence]] = {
     "own": OwnItems,
     "neighbours": Neighbours,
+    "alike": Alike,
     "follows": Follows,
     "similar": Similarity,
     "region": Popularity,
@@ -65,8 +68,16 @@ class Memory:
         return Popularity.fit(self.journal, self.instant)
 
     @cached_property
+    def repeats(self) -> np.ndarray:
+        return repeat_rates(self.visits)
+
+    @cached_property
     def neighbours(self) -> Neighbours:
         return Neighbours.fit(self.visits)
+
+    @cached_property
+    def alike(self) -> Alike:
+        return Alike.fit(self.visits)
 
     @cached_property
     def similarity(self) -> Similarity:

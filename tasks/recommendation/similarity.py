@@ -44,9 +44,10 @@ class Similarity:
 
     @staticmethod
     def fit(visits: Visits) -> Similarity:
-        """From baskets (steps of several items) and whole visits alike."""
+        """From baskets (steps of several items) and, where items come one after the other, whole visits."""
         many = visits.items
-        parts = [_groups(visits, visits.step), _groups(visits, visits.visit)]
+        one_by_one = visits.sequence[visits.visit]
+        parts = [_groups(visits, visits.step, ~one_by_one), _groups(visits, visits.visit, one_by_one)]
         groups = sparse.vstack([part for part, _ in parts], format="csr")
         weight = np.concatenate([weight for _, weight in parts])
         size = np.diff(groups.indptr)
@@ -72,13 +73,13 @@ class Similarity:
         return ragged_matrix(weight, own.item, own.offsets, self.matrix.shape[0]) @ self.matrix
 
 
-def _groups(visits: Visits, group: np.ndarray) -> tuple[sparse.csr_array, np.ndarray]:
+def _groups(visits: Visits, group: np.ndarray, chosen: np.ndarray) -> tuple[sparse.csr_array, np.ndarray]:
     """(groups x items, 1 where a group of two items or more has one; weight of each group)."""
-    _, number = np.unique(group, return_inverse=True)
+    _, number = np.unique(group[chosen], return_inverse=True)
     groups = int(number.max(initial=-1)) + 1
-    age = np.full(groups, np.inf)
-    np.minimum.at(age, number, visits.days)
-    matrix = sparse.csr_array((np.ones(len(number)), (number, visits.item)), shape=(groups, visits.items))
+    age = np.empty(groups)
+    age[number] = visits.days[chosen]  # in order of time: the last row's stays
+    matrix = sparse.csr_array((np.ones(len(number)), (number, visits.item[chosen])), shape=(groups, visits.items))
     matrix.sum_duplicates()
     matrix.data[:] = 1
     size = np.diff(matrix.indptr)

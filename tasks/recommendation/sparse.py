@@ -22,29 +22,37 @@ def ragged_matrix(values: np.ndarray, columns: np.ndarray, offsets: np.ndarray, 
 
 def strongest(matrix: sparse.csr_array, most: int) -> sparse.csr_array:
     """At most the `most` largest entries of each row; of equal ones those that stand first in it."""
-    counts = np.diff(matrix.indptr)
-    if counts.max(initial=0) <= most:
+    kept = among_strongest(matrix.data, matrix.indptr, most)
+    if kept is None:
         return matrix
-    keep = np.ones(matrix.nnz, bool)
+    indptr = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr].astype(matrix.indptr.dtype)
+    return sparse.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
+
+
+def among_strongest(values: np.ndarray, offsets: np.ndarray, most: int) -> np.ndarray | None:
+    """Whether each value is one of the `most` largest of its row, bool [m]; None where all are. Row i holds the values
+    offsets[i] ... offsets[i + 1] - 1; of equal ones those that stand first go before."""
+    counts = np.diff(offsets)
+    if counts.max(initial=0) <= most:
+        return None
+    kept = np.ones(len(values), bool)
     over = np.flatnonzero(counts > most)
     over = over[np.argsort(counts[over], kind="stable")]
     begin = 0
-    while begin < len(over):  # rows of about equal length together
-        width = min(int(counts[over[begin]]) * 5 // 4 + 16, int(counts[over[-1]]))
+    while begin < len(over):  # rows of about equal length together, padded to a rectangle
+        width = int(counts[over[begin]]) * 5 // 4 + 16
         end = int(np.searchsorted(counts[over], width, side="right"))
-        end = min(end, begin + max(_PADDED // width, 1))
-        rows = over[begin:end]
-        width = int(counts[rows].max())
-        index = matrix.indptr[rows, None] + np.arange(width)
+        rows = over[begin : min(end, begin + max(_PADDED // width, 1))]
+        width = int(counts[rows[-1]])
+        place = offsets[rows, None].astype(np.int64) + np.arange(width)
         inside = np.arange(width) < counts[rows, None]
-        values = np.where(inside, matrix.data[np.where(inside, index, 0)], -np.inf)
-        least = np.partition(values, width - most, axis=1)[:, width - most, None]
-        above, equal = values > least, values == least
-        above |= equal & (np.cumsum(equal, axis=1) <= most - above.sum(axis=1, keepdims=True))
-        keep[index[inside]] = above[inside]
-        begin = end
-    kept = np.concatenate([[0], np.cumsum(keep)])[matrix.indptr].astype(matrix.indptr.dtype)
-    return sparse.csr_array((matrix.data[keep], matrix.indices[keep], kept), shape=matrix.shape)
+        padded = np.where(inside, values[np.where(inside, place, 0)], -np.inf)
+        least = np.partition(padded, width - most, axis=1)[:, width - most, None]
+        chosen, equal = padded > least, padded == least
+        chosen |= equal & (np.cumsum(equal, axis=1) <= most - chosen.sum(axis=1, keepdims=True))
+        kept[place[inside]] = chosen[inside]
+        begin += len(rows)
+    return kept
 
 
 def product(

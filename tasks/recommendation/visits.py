@@ -10,7 +10,7 @@ import numpy as np
 from forecasting.clock import visible
 from forecasting.histories import ragged_ranges
 from forecasting.task import Instant
-from tasks.recommendation.journal import Journal
+from tasks.recommendation.journal import CUSTOMER, Journal
 
 DAY = np.timedelta64(1, "D")
 
@@ -25,15 +25,15 @@ LENGTH = 200
 class Visits:
     """V visits, the latest first: one session each, or all that a customer did outside of sessions.
 
-    `offsets`: int64 [V + 1]. `entity`: int64 [V]. `age`: float32 [V], days from the last row of a visit to the
-    instant, above 0. Of the m rows, in order of time within a visit: `item` int32 [m]; `position` int32 [m], the number
-    of the step within its visit, from 0; `step` int64 [m], the number of the step in the journal; `days` float32 [m],
-    from the row to the instant. `items`: how many the catalogue has.
+    `offsets`: int64 [V + 1]. `entity`: int64 [V]. `customer`: bool [V], whether that is one. Of the m rows, in order
+    of time within a visit: `item` int32 [m]; `position` int32 [m], the number of the step within its visit, from 0;
+    `step` int64 [m], the number of the step in the journal; `days` float32 [m], from the row to the instant. `items`:
+    how many the catalogue has.
     """
 
     offsets: np.ndarray
     entity: np.ndarray
-    age: np.ndarray
+    customer: np.ndarray
     item: np.ndarray
     position: np.ndarray
     step: np.ndarray
@@ -48,6 +48,12 @@ class Visits:
     def visit(self) -> np.ndarray:
         """The visit of each row, int64 [m]."""
         return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
+    @cached_property
+    def sequence(self) -> np.ndarray:
+        """Whether the order of a visit's items says something, bool [V]: one after the other, not baskets."""
+        steps = self.position[self.offsets[1:] - 1] + 1
+        return np.diff(self.offsets) < 2 * steps
 
 
 def visits(journal: Journal, instant: Instant, rows: int = ROWS, length: int = LENGTH) -> Visits:
@@ -69,6 +75,7 @@ def visits(journal: Journal, instant: Instant, rows: int = ROWS, length: int = L
     counts = np.diff(np.append(first, len(key)))
     last = events.occurred_at[row[first + counts - 1]]
     latest = np.lexsort((first, -last.astype("datetime64[us]").astype(np.int64)))
+    owner = entity[first][latest]
     kept = np.minimum(counts, length)[latest]
     chosen = ragged_ranges((first + counts)[latest] - kept, kept)
     row = row[chosen]
@@ -76,11 +83,10 @@ def visits(journal: Journal, instant: Instant, rows: int = ROWS, length: int = L
     step = events.columns["step"][row]
     position = _positions(step, offsets)
     days = (np.subtract(instant, events.occurred_at[row]) / DAY).astype(np.float32)
-    age = (np.subtract(instant, last[latest]) / DAY).astype(np.float32)
     return Visits(
         offsets,
-        entity[first][latest],
-        age,
+        owner,
+        journal.kind[owner] == CUSTOMER,
         events.columns["item"][row].astype(np.int32),
         position,
         step,
