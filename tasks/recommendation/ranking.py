@@ -47,10 +47,11 @@ def rank(
     values = np.full((len(cases), options.k), -np.inf, np.float32)
     if not count:
         return Ranking(items, np.zeros_like(values))
-    unborn = Closures.unborn(journal.catalogue)
+    unborn = Closures.unborn(journal.catalogue).within(cases.cutoff)
     hidden = Closures.denied(journal.catalogue, options)
     if options.exclude_out_of_stock and journal.stock is not None:
         hidden += Closures.sold_out(journal.stock)
+    hidden = hidden.within(cases.cutoff)
     block = int(np.clip(BLOCK_BYTES // (4 * count), 1, BLOCK_CASES))
     for start in range(0, len(cases), block):
         part = cases.take(np.arange(start, min(start + block, len(cases))))

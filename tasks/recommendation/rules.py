@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -57,31 +58,11 @@ class Closures:
     @staticmethod
     def sold_out(stock: Stock) -> Closures:
         """Items that have been counted somewhere, and whose latest count is zero or less at every location where there
-        is one. A late count of an earlier instant replaces no newer one; an item never counted is in stock."""
-        locations = int(stock.location.max(initial=-1)) + 1
-        pair = stock.item.astype(np.int64) * max(locations, 1) + stock.location
-        since = np.maximum(stock.occurred_at + TICK, stock.known_at)  # occurred_at < cutoff and known_at <= cutoff
-        age = np.empty(len(pair), np.int64)
-        age[np.lexsort((stock.known_at, stock.occurred_at, pair))] = np.arange(len(pair))
-        order = np.lexsort((age, since, pair))
-        # Ages of one pair are above those of all pairs before it, so that one running maximum serves all pairs.
-        newest = age[order] == np.maximum.accumulate(age[order])
-        order = order[newest]
-        pair, item, since = pair[order], stock.item[order], since[order]
-        filled = (stock.on_hand[order] > 0).astype(np.int64)
-        begins = np.diff(pair, prepend=-1) != 0
-        change = filled - np.where(begins, 0, np.roll(filled, 1))
-
-        order = np.lexsort((since, item))
-        item, since = item[order], since[order]
-        stocked = np.cumsum(change[order])  # of one item the sum of changes ends where it should: see `before`
-        first = np.flatnonzero(np.diff(item, prepend=-1) != 0)
-        before = np.append(0, stocked)[first]
-        stocked -= np.repeat(before, np.diff(np.append(first, len(item))))
-        follows = np.append(item[1:] == item[:-1], False) if len(item) else np.empty(0, bool)
-        until = np.where(follows, np.roll(since, -1), NEVER)
-        gone = (stocked <= 0) & (since < until)
-        return Closures(item[gone], since[gone], until[gone])
+        is one. A late count of an earlier instant replaces no newer one; an item never counted is in stock, and a count
+        that says nothing (NaN) is none."""
+        if stock not in _SOLD_OUT:
+            _SOLD_OUT[stock] = _sold_out(stock)
+        return _SOLD_OUT[stock]
 
     def __add__(self, other: Closures) -> Closures:
         return Closures(
@@ -90,20 +71,58 @@ class Closures:
             np.concatenate([self.until, other.until]),
         )
 
+    def within(self, cutoff: np.ndarray) -> Closures:
+        """Those that matter to any of the cutoffs, datetime64[us] [n]."""
+        if not len(cutoff):
+            return self
+        near = (self.since <= cutoff.max()) & (self.until > cutoff.min())
+        return Closures(self.item[near], self.since[near], self.until[near])
+
     def close(self, scores: np.ndarray, cutoff: np.ndarray) -> None:
         """Writes -inf to `scores`, float32 [b, N], where an item is closed to the case's cutoff, datetime64[us] [b]."""
         if not len(cutoff):
             return
         order = np.argsort(cutoff, kind="stable")
         ordered = cutoff[order]
-        near = (self.since <= ordered[-1]) & (self.until > ordered[0])
-        item = self.item[near]
-        first = np.searchsorted(ordered, self.since[near])
-        count = np.searchsorted(ordered, self.until[near]) - first
+        near = self.within(cutoff)
+        item = near.item
+        first = np.searchsorted(ordered, near.since)
+        count = np.searchsorted(ordered, near.until) - first
         whole = count == len(cutoff)
         scores[:, np.unique(item[whole])] = -np.inf
         item, first, count = item[~whole], first[~whole], count[~whole]
         scores[order[ragged_ranges(first, count)], np.repeat(item, count)] = -np.inf
+
+
+_SOLD_OUT: WeakKeyDictionary[Stock, Closures] = WeakKeyDictionary()  # shard after shard asks for the same
+
+
+def _sold_out(stock: Stock) -> Closures:
+    counted = (stock.item >= 0) & ~np.isnan(stock.on_hand)
+    item, location, on_hand = (values[counted] for values in (stock.item, stock.location, stock.on_hand))
+    occurred_at, known_at = stock.occurred_at[counted], stock.known_at[counted]
+    pair = item.astype(np.int64) * (int(location.max(initial=0)) + 2) + location + 1  # -1: at no place by name
+    since = np.maximum(occurred_at + TICK, known_at)  # occurred_at < cutoff and known_at <= cutoff
+    age = np.empty(len(pair), np.int64)
+    age[np.lexsort((known_at, occurred_at, pair))] = np.arange(len(pair))
+    order = np.lexsort((age, since, pair))
+    # Ages of one pair are above those of all pairs before it, so that one running maximum serves all pairs.
+    newest = age[order] == np.maximum.accumulate(age[order])
+    order = order[newest]
+    pair, item, since = pair[order], item[order], since[order]
+    filled = (on_hand[order] > 0).astype(np.int64)
+    begins = np.diff(pair, prepend=-1) != 0
+    change = filled - np.where(begins, 0, np.roll(filled, 1))
+
+    order = np.lexsort((since, item))
+    item, since = item[order], since[order]
+    stocked = np.cumsum(change[order])  # at how many locations there is some, once the items before are taken off
+    first = np.flatnonzero(np.diff(item, prepend=-1) != 0)
+    stocked -= np.repeat(np.append(0, stocked)[first], np.diff(np.append(first, len(item))))
+    follows = np.append(item[1:] == item[:-1], False) if len(item) else np.empty(0, bool)
+    until = np.where(follows, np.roll(since, -1), NEVER)
+    gone = (stocked <= 0) & (since < until)
+    return Closures(item[gone], since[gone], until[gone])
 
 
 def seen(journal: Journal, cases: Cases) -> Cells:

@@ -148,6 +148,12 @@ def test_stock_is_the_latest_count_at_every_location_as_of_the_cutoff():
         np.testing.assert_array_equal(scores == -np.inf, expected)
 
 
+def test_counts_of_unknown_items_and_without_a_number_say_nothing():
+    rows = [(-1, 0, 0.0, 0.0, 0.0), (0, -1, 0.0, 0.0, 0.0), (1, 0, 0.0, 0.0, 5.0), (1, 0, 1.0, 1.0, np.nan)]
+    shop = journal(catalogue(3), [("a", 0, 0)], stock=rows)
+    assert shown(rank(shop, RecommendationOptions(k=3), cases(shop, ("a", 2)), falling(3))) == [[1, 2]]
+
+
 def test_seen_is_what_the_entity_did_before_its_cutoff():
     source = np.random.default_rng(4)
     events = [(f"a{source.integers(5)}", float(source.integers(20)), int(source.integers(12))) for _ in range(150)]
@@ -216,3 +222,14 @@ def test_a_list_does_not_depend_on_who_else_is_asked():
     together = rank(shop, options, asked, scorer)
     alone = [rank(shop, options, asked.take(np.array([number])), scorer).items[0] for number in range(50)]
     np.testing.assert_array_equal(together.items, alone)
+
+
+def test_a_customer_with_fifty_thousand_events_is_one_among_others():
+    source = np.random.default_rng(7)
+    events = [("a", day, item) for day, item in enumerate(source.integers(0, 400, 50_000).tolist())]
+    shop = journal(catalogue(500), [*events, ("b", 5, 3)])
+    asked = cases(shop, *[("a", float(day)) for day in range(0, 50_000, 100)], ("b", 6.0))
+    result = rank(shop, RecommendationOptions(k=100, exclude_seen=True), asked, falling(500))
+    assert shown(result)[0] == list(range(100))
+    assert shown(result)[-2] == list(range(400, 500))
+    assert shown(result)[-1] == [item for item in range(101) if item != 3]
