@@ -25,7 +25,10 @@ FIGURES = (
 """Metric, its heading, and the note that explains it."""
 
 SHARES = ("recall", "coverage")
-DID = {"view": "looked at", "cart": "put in the cart", "purchase": "bought"}
+DID = {"view": "Looked at", "cart": "Put in the cart", "purchase": "Bought"}
+WITHHELD = {"not in items": "not in the catalogue"}
+"""Reasons that need other words."""
+
 GROUPS = {
     "cold": "Nothing known yet",
     "1": "After 1 action or order",
@@ -108,8 +111,11 @@ def _summary(coverage: Coverage) -> str:
 
 
 def _withheld(coverage: Coverage) -> str:
-    """`12: 10 out of stock, 2 denied`."""
-    return ", ".join(f"{wording.number(count)} {reason}" for reason, count in coverage.withheld.items())
+    """`10 out of stock, 2 denied`; the reason alone where there is one."""
+    named = {WITHHELD.get(reason, reason): count for reason, count in coverage.withheld.items()}
+    if len(named) == 1:
+        return next(iter(named))
+    return ", ".join(f"{wording.number(count)} {reason}" for reason, count in named.items())
 
 
 def _list_text(page: MerchandisingPage) -> str:
@@ -147,7 +153,7 @@ def _facts(item: ShownItem, currency: str) -> str:
 def _times(item: ShownItem) -> str:
     """The last cell of the short tables."""
     if item.withheld:
-        return item.withheld
+        return WITHHELD.get(item.withheld, item.withheld)
     if not item.lists:
         return "not shown"
     if not item.wanted:

@@ -79,8 +79,8 @@ def test_the_page_says_who_is_shown_what_and_why(warehouse: Warehouse, tmp_path:
     publish(warehouse, SHOP)
     page = draw(warehouse, tmp_path, extra={"shop": "Chapeau", "currency": "€", "gate_metric": "ndcg_loss"})
     assert "3 of 4 items are shown to somebody. 3 customers and 1 visitor not logged in each get a list" in page.text
-    assert "Items withheld 1 1 out of stock" in page.text and "Chapeau" in page.text
-    assert "Customers we know Customer c1 Kent · 2 actions Did lately Fez bought 13 Sep Cap bought 12 Sep" in page.text
+    assert "Items withheld 1 out of stock" in page.text and "Chapeau" in page.text
+    assert "Customers we know Customer c1 Kent · 2 actions Did lately Bought 13 Sep Fez Bought 12 Sep Cap" in page.text
     assert "Is shown Cap bought again every 3 weeks Bow bought again every 3 weeks" in page.text
     assert "New customers Nothing is known of them yet" in page.text
     assert "Customer c3 no history Did lately Nothing yet. Is shown Bow popular now" in page.text
