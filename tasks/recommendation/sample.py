@@ -26,7 +26,8 @@ EVENT_KINDS = ("view", "cart", "purchase")
 
 def sampled(journal: Journal, cases: Cases) -> np.ndarray:
     """The entities to show of those that `cases` publish, int64 [s]: customers with a history, then those without,
-    then sessions. Which ones is decided by a hash of their ids; customers by turns from each band of lengths."""
+    then sessions. Which ones is decided by a hash of their ids; customers by turns from each band of lengths, so that
+    the first few show all of these."""
     seen = steps_seen(journal, cases)
     customer = journal.kind[cases.entity] == CUSTOMER
     order = np.argsort(stable_hash(journal.ids[cases.entity]), kind="stable")
@@ -37,8 +38,7 @@ def sampled(journal: Journal, cases: Cases) -> np.ndarray:
         members = members[(customer & (seen > 0))[members]]
         turn[members] = np.arange(len(members))
     known = order[(customer & (seen > 0))[order]]
-    known = known[np.argsort(turn[known], kind="stable")][:KNOWN]
-    known = known[np.argsort(-seen[known], kind="stable")]
+    known = known[np.lexsort((-band[known], turn[known]))][:KNOWN]
     new = order[(customer & (seen == 0))[order]][:NEW]
     sessions = order[~customer[order]][:SESSIONS]
     return cases.entity[np.concatenate([known, new, sessions])].astype(np.int64)
