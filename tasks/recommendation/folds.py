@@ -60,8 +60,18 @@ def backtest_cases(journal: Journal, start: Instant, end: Instant) -> Cases:
 def folds(journal: Journal, options: RecommendationOptions, as_of: Instant) -> list[Fold]:
     """Up to three windows over the latest tenth of the steps that had something before them; one fit before the first.
 
-    At most MOST_CASES cases, chosen by a hash of entity and instant. Raises NotEnoughData where there are fewer than
-    LEAST_STEPS such steps.
+    At most MOST_CASES cases. Raises NotEnoughData where there are fewer than LEAST_STEPS such steps.
+    """
+    begin, cases = latest(journal, as_of)
+    edges = np.linspace(0, len(cases), MOST_FOLDS + 1).astype(int)[1:-1]
+    window = np.searchsorted(np.unique(cases.cutoff[edges]), cases.cutoff, side="right")
+    return [Fold(begin, cases.take(window == number)) for number in np.unique(window)]
+
+
+def latest(journal: Journal, as_of: Instant) -> tuple[Instant, Cases]:
+    """When the latest tenth of the steps with a history begins, and these steps as cases, at most MOST_CASES of them.
+
+    Raises NotEnoughData where there are fewer than LEAST_STEPS steps with a history.
     """
     events = journal.events
     rows = journal.step_row[:-1]
@@ -78,20 +88,21 @@ def folds(journal: Journal, options: RecommendationOptions, as_of: Instant) -> l
     at = events.occurred_at[rows]
     judged = max(round(JUDGED * len(rows)), LEAST_JUDGED)
     begin = _day_or_instant(at, len(rows) - judged)
-    late = np.flatnonzero(at >= begin)
-    if len(rows) - len(late) < LEAST_STEPS // 2:
+    late = at >= begin
+    if len(rows) - late.sum() < LEAST_STEPS // 2:
         raise NotEnoughData(
-            f"{len(late)} of {len(rows)} steps with a history came at {begin} or later, which leaves too few to learn"
+            f"{late.sum()} of {len(rows)} steps with a history came at {begin} or later, which leaves too few to learn"
             " from before.",
             remedy="A baseline is published until there are more.",
         )
-    if len(late) > MOST_CASES:
-        draw = _draw(journal, entity[late], at[late])
-        late = late[draw < np.uint64(MOST_CASES / len(late) * 2.0**64)]
-    cases = _cases_of(journal, rows[late], entity[late])
-    edges = np.linspace(0, len(cases), MOST_FOLDS + 1).astype(int)[1:-1]
-    window = np.searchsorted(np.unique(cases.cutoff[edges]), cases.cutoff, side="right")
-    return [Fold(begin, cases.take(window == number)) for number in np.unique(window)]
+    return begin, thinned(journal, _cases_of(journal, rows[late], entity[late]), MOST_CASES)
+
+
+def thinned(journal: Journal, cases: Cases, most: int) -> Cases:
+    """About `most` of the cases, chosen by a hash of entity and instant; all of them where there are no more."""
+    if len(cases) <= most:
+        return cases
+    return cases.take(_draw(journal, cases.entity, cases.cutoff) < np.uint64(most / len(cases) * 2.0**64))
 
 
 def truth(journal: Journal, cases: Cases) -> tuple[np.ndarray, np.ndarray]:
