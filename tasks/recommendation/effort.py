@@ -1,0 +1,29 @@
+"""How to train a network of the next step, by how much there is to learn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Effort:
+    """`queries`: steps to be foretold in a batch, about. `negatives`: items drawn for a batch, 0 to compare with all;
+    `power`: of the counts, by which they are drawn. `recency`: a step at the newest end of what is known counts
+    e^recency times one at the oldest. `average`: decay of the moving average of the weights. `length`: steps of a
+    history that are read, its last. `input_dropout` of what the encoder reads, `dropout` of its states."""
+
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.1
+    average: float = 0.0
+    queries: int = 256
+    negatives: int = 0
+    power: float = 0.75
+    recency: float = 1.5
+    length: int = 30
+    input_dropout: float = 0.5
+    dropout: float = 0.2
+
+    @staticmethod
+    def for_items(items: int) -> Effort:
+        """What a shop takes in which so many items were wanted."""
+        return Effort() if items <= 8000 else Effort(queries=1024, negatives=2048)
