@@ -72,18 +72,16 @@ def _top(scores: torch.Tensor, k: int) -> Lists:
     items, values = _nothing(rows, k)
     if not count:
         return items, values
-    member, candidates, least, tied = _candidates(scores, min(k, count))
-    hit = (candidates >= least[:, None]).flatten().nonzero()[:, 0]
-    value = candidates.flatten()[hit].numpy()
-    row = torch.div(hit, member.shape[1], rounding_mode="floor").numpy()
+    row, position, tied = _contenders(scores, min(k, count))
+    value = scores.flatten()[row * count + position].numpy()
     # One sort does it all: rows ascending (8 bits), scores falling (32 bits), positions ascending (23 bits or fewer).
     bits = (count - 1).bit_length()
-    key = (((row << 32) + _falling(value)) << bits) | member.flatten()[hit].numpy()
+    key = (((row.numpy() << 32) + _falling(value)) << bits) | position.numpy()
     key.sort()
-    position, lengths = key & ((1 << bits) - 1), np.bincount(row, minlength=rows)
+    best, lengths = key & ((1 << bits) - 1), np.bincount(row.numpy(), minlength=rows)
     place = (np.cumsum(lengths) - lengths)[:, None] + np.arange(k)
     inside = np.arange(k) < lengths[:, None]
-    items[inside] = position[place[inside]]
+    items[inside] = best[place[inside]]
     values[inside] = scores.numpy()[np.nonzero(inside)[0], items[inside]]
     again = tied.nonzero()[:, 0]
     for part in again.split(max(_KEYS // count, 1)) if len(again) else ():
@@ -91,24 +89,26 @@ def _top(scores: torch.Tensor, k: int) -> Lists:
     return items, values
 
 
-def _candidates(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Positions int64 [b, m] and scores [b, m] among which the k best of each row are; a lower bound [b] of the k-th
-    best, finite; and for which rows, bool [b], others may be as good as these."""
+def _contenders(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Rows and positions, int64 [m], among which the k best of each row are; and for which rows, bool [b], others are
+    as good."""
     rows, count = scores.shape
     groups = count // GROUP
     if groups < 4 * (k + 1):
         best = _numbers(torch.topk(scores, k, dim=1)[0])
-        untied = torch.zeros(rows, dtype=torch.bool)
-        return torch.arange(count).expand(rows, -1), scores, best[:, k - 1].clamp_min(_LEAST), untied
+        row, position = (scores >= best[:, k - 1 :].clamp_min(_LEAST)).nonzero(as_tuple=True)
+        return row, position, torch.zeros(rows, dtype=torch.bool)
     # Group g has the positions g, g + groups, g + 2 groups, ...: maxima over them run along memory.
-    body = groups * GROUP
-    best, group = torch.topk(scores[:, :body].unflatten(1, (GROUP, groups)).amax(dim=1), k + 1, dim=1)
-    _numbers(best)
-    member = (group[:, None, :k] + groups * torch.arange(GROUP)[:, None]).flatten(1)
-    if body < count:
-        member = torch.cat([member, torch.arange(body, count).expand(rows, -1)], dim=1)
+    folded = scores[:, : groups * GROUP].unflatten(1, (GROUP, groups))
+    best, group = torch.topk(folded.amax(dim=1), k + 1, dim=1)
+    least = _numbers(best)[:, k - 1 : k].clamp_min(_LEAST)
+    members = folded.gather(2, group[:, None, :k].expand(-1, GROUP, -1))
+    hit = (members.flatten(1) >= least).flatten().nonzero()[:, 0]
+    row = torch.div(hit, GROUP * k, rounding_mode="floor")
+    position = group[row, hit % k] + torch.div(hit, k, rounding_mode="floor") % GROUP * groups
+    last, place = (scores[:, groups * GROUP :] >= least).nonzero(as_tuple=True)  # what fills no group
     tied = (best[:, k] == best[:, k - 1]) & (best[:, k] >= _LEAST)
-    return member, scores.gather(1, member), best[:, k - 1].clamp_min(_LEAST), tied
+    return torch.cat([row, last]), torch.cat([position, place + groups * GROUP]), tied
 
 
 def _numbers(best: torch.Tensor) -> torch.Tensor:
