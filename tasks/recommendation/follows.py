@@ -26,11 +26,14 @@ HALF_LIFE = 90.0
 DISTANCE = 10
 """Steps ahead that a rule looks."""
 
+BACK = 1.0
+"""Steps back in which the weight of a case's item falls to 1/e."""
+
 SHRINK = 1.0
 """Weight added to the total of an item: one pair seen once is no certainty."""
 
 PER_ITEM = 100
-_ROWS = 100
+_ROWS = 50
 _MOST = 200
 
 
@@ -62,17 +65,14 @@ class Follows:
         return Follows(stack(kept, visits.items).astype(np.float32))
 
     def candidates(self, journal: Journal, cases: Cases) -> Candidates:
-        """What follows the last step of each case."""
+        """What follows the last steps of each case."""
         return by_blocks(journal, cases, _ROWS, lambda block: share_candidates(self.scores(journal, block), _MOST))
 
     def scores(self, journal: Journal, cases: Cases) -> sparse.csr_array:
-        """Mean share of what followed the items of the last step, cases x items."""
+        """Sums of the shares of what followed the case's items, the last ones above all, cases x items."""
         own = past(journal, cases, _ROWS)
-        last = own.back == 0
-        counts = np.bincount(own.case[last], minlength=len(own))
-        weight = (1.0 / counts[own.case[last]]).astype(np.float32)
-        offsets = np.concatenate([[0], np.cumsum(counts)])
-        return ragged_matrix(weight, own.item[last], offsets, self.matrix.shape[0]) @ self.matrix
+        weight = np.exp(-own.back / BACK).astype(np.float32)
+        return ragged_matrix(weight, own.item, own.offsets, self.matrix.shape[0]) @ self.matrix
 
 
 def _steps(visits: Visits) -> tuple[sparse.csr_array, np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -104,7 +105,7 @@ class Popularity:
         where = np.where(region >= 0, region, none)
         return candidates_of([inside[where], outside[where]])
 
-    @property
+    @cached_property
     def _lifts(self) -> tuple[sparse.csr_array, sparse.csr_array]:
         """[G + 1, N] each, of equal structure; the last row, of no region, is empty."""
         world = np.maximum(self.shares(REGIONAL_HALF_LIFE), 1e-12)

@@ -45,22 +45,22 @@ class Similarity:
     @staticmethod
     def fit(visits: Visits) -> Similarity:
         """From baskets (steps of several items) and, where items come one after the other, whole visits."""
-        many = visits.items
         one_by_one = visits.sequence[visits.visit]
-        parts = [_groups(visits, visits.step, ~one_by_one), _groups(visits, visits.visit, one_by_one)]
+        parts = [_groups(visits, visits.basket, ~one_by_one), _groups(visits, visits.visit, one_by_one)]
         groups = sparse.vstack([part for part, _ in parts], format="csr")
-        weight = np.concatenate([weight for _, weight in parts])
-        size = np.diff(groups.indptr)
-        groups.data *= np.repeat(weight, size)
-        total = np.asarray(groups.sum(axis=0)).ravel() + SHRINK
-        binary = sparse.csr_array((np.ones_like(groups.data), groups.indices, groups.indptr), shape=groups.shape)
+        weight = np.repeat(np.concatenate([weight for _, weight in parts]), np.diff(groups.indptr))
+        total = np.bincount(groups.indices, weight, minlength=visits.items) + SHRINK
+        root = (1 / np.sqrt(total)).astype(np.float32)[groups.indices]
+        left, right = (
+            sparse.csr_array(((root * scale).astype(np.float32), groups.indices, groups.indptr), shape=groups.shape)
+            for scale in (weight, 1.0)
+        )
         kept = []
-        for rows, found in product(groups.T.tocsr(), binary):
-            item = np.repeat(np.arange(rows.start, rows.stop), np.diff(found.indptr))
-            found.data /= np.sqrt(total[item] * total[found.indices])
+        for rows, found in product(left.T.tocsr(), right):
+            item = np.repeat(np.arange(rows.start, rows.stop, dtype=found.indices.dtype), np.diff(found.indptr))
             found.data[item == found.indices] = 0  # what repeats is for own items to say
             kept.append(strongest(found, PER_ITEM))
-        return Similarity(stack(kept, many).astype(np.float32))
+        return Similarity(stack(kept, visits.items).astype(np.float32))
 
     def candidates(self, journal: Journal, cases: Cases) -> Candidates:
         """What goes with the items of each case, the later ones above all."""

@@ -25,7 +25,8 @@ def strongest(matrix: sparse.csr_array, most: int) -> sparse.csr_array:
     kept = among_strongest(matrix.data, matrix.indptr, most)
     if kept is None:
         return matrix
-    indptr = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr].astype(matrix.indptr.dtype)
+    counts = np.minimum(np.diff(matrix.indptr), most)
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(matrix.indptr.dtype)
     return sparse.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
 
 

@@ -27,8 +27,7 @@ class Visits:
 
     `offsets`: int64 [V + 1]. `entity`: int64 [V]. `customer`: bool [V], whether that is one. Of the m rows, in order
     of time within a visit: `item` int32 [m]; `position` int32 [m], the number of the step within its visit, from 0;
-    `step` int64 [m], the number of the step in the journal; `days` float32 [m], from the row to the instant. `items`:
-    how many the catalogue has.
+    `days` float32 [m], from the row to the instant. `items`: how many the catalogue has.
     """
 
     offsets: np.ndarray
@@ -36,7 +35,6 @@ class Visits:
     customer: np.ndarray
     item: np.ndarray
     position: np.ndarray
-    step: np.ndarray
     days: np.ndarray
     items: int
 
@@ -48,6 +46,12 @@ class Visits:
     def visit(self) -> np.ndarray:
         """The visit of each row, int64 [m]."""
         return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
+    @property
+    def basket(self) -> np.ndarray:
+        """The number, int64 [m], of the step of each row among those of all visits."""
+        steps = self.position[self.offsets[1:] - 1].astype(np.int64) + 1
+        return np.repeat(np.cumsum(steps) - steps, np.diff(self.offsets)) + self.position
 
     @cached_property
     def sequence(self) -> np.ndarray:
@@ -80,8 +84,7 @@ def visits(journal: Journal, instant: Instant, rows: int = ROWS, length: int = L
     chosen = ragged_ranges((first + counts)[latest] - kept, kept)
     row = row[chosen]
     offsets = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
-    step = events.columns["step"][row]
-    position = _positions(step, offsets)
+    position = _positions(events.columns["step"][row], offsets)
     days = (np.subtract(instant, events.occurred_at[row]) / DAY).astype(np.float32)
     return Visits(
         offsets,
@@ -89,7 +92,6 @@ def visits(journal: Journal, instant: Instant, rows: int = ROWS, length: int = L
         journal.kind[owner] == CUSTOMER,
         events.columns["item"][row].astype(np.int32),
         position,
-        step,
         days,
         len(journal.catalogue),
     )
