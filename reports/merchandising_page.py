@@ -16,15 +16,16 @@ SHOWN_FIRST = 6
 """Events and places of a person that are open at once; the others fold out."""
 
 FIGURES = (
-    ("recall", "Found", "f1"),
-    ("mrr", "Near the top", "f2"),
-    ("ndcg", "Both together", "f3"),
-    ("coverage", "Range used", "f4"),
-    ("novelty", "Surprise", "f5"),
+    ("recall", "Found", 3),
+    ("hitrate", "Any found", 4),
+    ("mrr", "Near the top", 5),
+    ("ndcg", "Both together", 6),
+    ("coverage", "Range used", 7),
+    ("novelty", "Surprise", 8),
 )
-"""Metric, its heading, and the note that explains it."""
+"""Metric, its heading, and the number of the note that explains it."""
 
-SHARES = ("recall", "coverage")
+SHARES = ("recall", "hitrate", "coverage")
 DID = {"view": "Looked at", "cart": "Put in the cart", "purchase": "Bought"}
 WITHHELD = {"not in items": "not in the catalogue"}
 """Reasons that need other words."""
@@ -205,7 +206,7 @@ def _in_100(share: float | None) -> str:
     return wording.UNKNOWN if share is None else wording.number(100 * share, digits=1 if share < 0.0995 else 0)
 
 
-def _figures(trials: Trials) -> list[tuple[str, str, str]]:
+def _figures(trials: Trials) -> list[tuple[str, str, int]]:
     """The columns for which there is any figure."""
     named = [f"{metric}@{trials.k}" for metric, _, _ in FIGURES]
     measured = {name for values in trials.subjects.values() for name in values}

@@ -18,7 +18,7 @@ AS_OF = datetime(2026, 9, 14, tzinfo=UTC)
 
 FIGURES = {
     "model": {"ndcg_loss": 0.6, "recall@20": 0.47, "recall@5": 0.3, "mrr@20": 0.25, "ndcg@20": 0.4, "samples": 900.0,
-              "coverage@20": 0.62, "novelty@20": 8.25, "recall@20:1": 0.4, "recall@20:10+": 0.6,
+              "hitrate@20": 0.66, "coverage@20": 0.62, "novelty@20": 8.25, "recall@20:1": 0.4, "recall@20:10+": 0.6,
               "recall@20:2-4": 0.5, "recall@20:session": 0.3, "recall@20:cold": 0.1},
     "part:network": {"ndcg_loss": 0.63, "recall@20": 0.44, "mrr@20": 0.22, "ndcg@20": 0.37, "samples": 900.0},
     "baseline:popularity": {"ndcg_loss": 0.8, "recall@20": 0.2, "mrr@20": 0.1, "ndcg@20": 0.2, "samples": 900.0},
