@@ -51,7 +51,8 @@ def extract(
     for need in asked:
         if not reader.read(need) and need.instead:
             for name in need.instead:
-                other = next((one for one in asked if one.source == name), SourceNeed(name))
+                extra = need.extra if name == need.instead[0] else ()
+                other = next((one for one in asked if one.source == name), SourceNeed(name, extra))
                 if not reader.read(other) and need.required:
                     raise _absent(need)
         elif need.required and need.source not in reader.found:

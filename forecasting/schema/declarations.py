@@ -67,8 +67,8 @@ class SourceNeed:
     """That a task reads a source.
 
     `extra` names columns beyond the canonical ones, delivered as `Kind.ANY`. `required` false: read where it has
-    rows. `instead`: sources to read where this one is absent (sales from orders and order_lines). `main`: the
-    source whose rows the task forecasts, whose freshness `status` shows. `without`: what its absence costs, in
+    rows. `instead`: sources to read where this one is absent (sales from orders and order_lines), the first of them
+    with the same `extra`. `main`: the source whose rows the task forecasts, whose freshness `status` shows. `without`: what its absence costs, in
     words that `check` shows ("no order quantities").
     """
 

@@ -33,7 +33,7 @@ class ListMetrics:
 def score(journal: Journal, options: RecommendationOptions, cases: Cases, ranking: Ranking) -> Score:
     """Judge lists against the items of the step that came next.
 
-    `ndcg_loss`: mean of 1 - NDCG@k. Beside it recall, mrr and ndcg at 5, 10, 20 (as far as lists reach) and k;
+    `ndcg_loss`: mean of 1 - NDCG@k. Beside it recall, hitrate, mrr and ndcg at 5, 10, 20 (as far as lists reach) and k;
     `NAME@k:SLICE` by steps of history and by kind of entity; `coverage@k`, the share of the items that could be shown
     that was; `novelty@k`, the mean of -log2 of a shown item's share of the events known before the first case (mean
     self-information: Zhou et al. 2010, PNAS 107), each item counted once more than it had any. Cases without outcome
@@ -79,9 +79,9 @@ def hits_of(items: np.ndarray, offsets: np.ndarray, wanted: np.ndarray, catalogu
 def metrics_at(hits: np.ndarray, wanted: np.ndarray, depth: int) -> ListMetrics:
     """Measures of lists down to `depth`. `hits`: bool [n, k], `wanted`: int64 [n], how many items came next.
 
-    Recall: the share of wanted items in the list. MRR: 1 / rank of the first hit, 0 without one. NDCG: the sum of
-    1 / log2(1 + rank) over hits, over what the best list of this depth would have (Jarvelin and Kekalainen 2002,
-    binary gains).
+    Recall: the share of wanted items in the list. Hit rate: the share of lists with any of them. MRR: 1 / rank of the
+    first hit, 0 without one. NDCG: the sum of 1 / log2(1 + rank) over hits, over what the best list of this depth would
+    have (Jarvelin and Kekalainen 2002, binary gains).
     """
     hits = hits[:, :depth]
     discount = 1 / np.log2(np.arange(2, depth + 2))
@@ -102,7 +102,7 @@ def _means(metrics: ListMetrics, suffix: str, which: np.ndarray) -> dict[str, fl
     """Means over some cases; nothing where there are none."""
     if not which.any():
         return {}
-    values = {"recall": metrics.recall, "mrr": metrics.mrr, "ndcg": metrics.ndcg}
+    values = {"recall": metrics.recall, "hitrate": metrics.mrr > 0, "mrr": metrics.mrr, "ndcg": metrics.ndcg}
     return {f"{name}{suffix}": float(value[which].mean()) for name, value in values.items()}
 
 
