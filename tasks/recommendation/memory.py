@@ -117,6 +117,8 @@ class MemoryCache:
 
     def days(self, cases: Cases) -> Iterator[tuple[np.ndarray, Memory]]:
         """By day: the positions of its cases, int64, and the memory that they go by."""
+        if not len(cases):
+            return
         instants, day = np.unique(refresh(cases.cutoff), return_inverse=True)
         order = np.argsort(day, kind="stable")
         ends = np.cumsum(np.bincount(day, minlength=len(instants)))
