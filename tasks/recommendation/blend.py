@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from forecasting.histories import ragged_ranges
 from tasks.recommendation.candidates import Candidates
 from tasks.recommendation.choice import Choices, fit_choice
 from tasks.recommendation.signals import OWN, Signals
@@ -88,13 +89,15 @@ def fit_blend(
     must be later than what the network was trained on, and should be like those to come. Of more than MOST_CASES cases
     take a sample before asking for their signals. Deterministic for a seed.
     """
-    choices = draw_choices(signals, truth, seed)
     names = ([NETWORK] if signals.logits is not None else []) + list(signals.vector_names)
-    every, some = fit_choice(choices, penalty, ITERATIONS)
-    return Blend(
-        dict(zip(names, every, strict=True)),
-        dict(zip(_some_names(signals), some, strict=True)),
-    )
+    some_names = _some_names(signals)
+    # what is not known better: the network's own probabilities
+    every = np.zeros((len(names), len(CONTEXT)))
+    every[0, 0] = signals.logits is not None
+    some = np.zeros((len(some_names), len(CONTEXT)))
+    if truth[0][-1] > 0:
+        every, some = fit_choice(draw_choices(signals, truth, seed), every, some, penalty, ITERATIONS)
+    return Blend(dict(zip(names, every, strict=True)), dict(zip(some_names, some, strict=True)))
 
 
 def draw_choices(signals: Signals, truth: tuple[np.ndarray, np.ndarray], seed: int) -> Choices:
@@ -126,13 +129,13 @@ def _draw(
     line = np.arange(count)
     entry = np.full((count, items), -1, np.int64)  # where in the candidates an item stands
     found = signals.candidates
-    spans = [np.arange(found.offsets[case], found.offsets[case + 1]) for case in cases]
-    place, row = np.concatenate(spans), np.repeat(line, [len(span) for span in spans])
-    entry[row, found.item[place]] = place
+    lengths = np.diff(found.offsets)[cases]
+    place = ragged_ranges(found.offsets[cases], lengths)
+    entry[np.repeat(line, lengths), found.item[place]] = place
     chosen = np.zeros((count, items), np.float32)
-    for one, case in enumerate(cases):
-        mine = wanted[offsets[case] : offsets[case + 1]]
-        chosen[one, mine] = 1 / len(mine)
+    sizes = np.diff(offsets)[cases]
+    taken = wanted[ragged_ranges(offsets[cases], sizes)]
+    chosen[np.repeat(line, sizes), taken] = np.repeat(1 / sizes, sizes)
     open_ = signals.known[signals.day[cases]]
     itself = (open_ & (entry >= 0)) | (chosen > 0)
     if signals.logits is not None:

@@ -31,22 +31,25 @@ class Choices:
     context: np.ndarray
 
 
-def fit_choice(choices: Choices, penalty: float, iterations: int) -> tuple[np.ndarray, np.ndarray]:
+def fit_choice(
+    choices: Choices, prior_every: np.ndarray, prior_some: np.ndarray, penalty: float, iterations: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The weights that make what was chosen most likely: float64 [A, C] and [B, C].
 
     Maximises the mean log-likelihood of a case (of several items chosen, the mean of theirs) less `penalty` / 2n times
-    the squared weights of values in units of their spread.
+    the squared differences from the weights expected (`prior_every`, `prior_some`), of values in units of their spread.
     """
     n, wide = len(choices.context), choices.context.shape[1]
     case = np.repeat(np.arange(n), np.diff(choices.offsets))
     scale_every, scale_some = _spread(choices.every), _magnitude(choices.some)
     every, some = choices.every / scale_every, choices.some / scale_some
     split = every.shape[1] * wide
+    prior = np.concatenate([(prior_every * scale_every[:, None]).ravel(), (prior_some * scale_some[:, None]).ravel()])
     z_every = choices.context[case]
     z_some = z_every[choices.rows]
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        weights = flat.astype(np.float32)
+        weights = (prior + flat).astype(np.float32)
         utility = np.einsum("rc,rc->r", every @ weights[:split].reshape(-1, wide), z_every)
         utility[choices.rows] += np.einsum("rc,rc->r", some @ weights[split:].reshape(-1, wide), z_some)
         liked = float(choices.chosen @ utility.astype(np.float64))
@@ -61,12 +64,13 @@ def fit_choice(choices: Choices, penalty: float, iterations: int) -> tuple[np.nd
         value = (total - liked + penalty / 2 * float(flat @ flat)) / n
         return value, (gradient + penalty * flat) / n
 
-    start = np.zeros(split + some.shape[1] * wide)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": iterations, "maxcor": 20}).x
-    return (
-        found[:split].reshape(-1, wide) / scale_every[:, None],
-        found[split:].reshape(-1, wide) / scale_some[:, None],
+    found = (
+        prior
+        + minimize(
+            loss, np.zeros(len(prior)), jac=True, method="L-BFGS-B", options={"maxiter": iterations, "maxcor": 20}
+        ).x
     )
+    return found[:split].reshape(-1, wide) / scale_every[:, None], found[split:].reshape(-1, wide) / scale_some[:, None]
 
 
 def _softmax(utility: np.ndarray, offsets: np.ndarray, case: np.ndarray) -> tuple[np.ndarray, float]:

@@ -59,9 +59,10 @@ def signals(
     `trained_until`: items younger than this are new to the network, which knows them by their content alone.
     `sources`: which of `memory.SOURCES` are asked, in this order."""
     items = len(journal.catalogue)
-    places, parts, vectors, known = [], [], [], []
+    places: list[np.ndarray] = []
+    parts, vectors, known = [], [], []
     day = np.empty(len(cases), np.int64)
-    for place, memory in memories(journal).days(cases):
+    for place, memory in memories(journal).days(cases) if len(cases) else ():
         block = cases.take(place)
         day[place] = len(places)
         places.append(place)
@@ -84,7 +85,7 @@ def item_vectors(memory: Memory, trained_until: Instant | None) -> np.ndarray:
     """float32 [P, N], by `VECTORS`: how much each item is wanted, how often again, the log of 1 + its days on offer,
     and whether it is new to the network."""
     since = memory.journal.catalogue.known_from
-    days = (memory.instant - since) / np.timedelta64(1, "D")
+    days = (np.asarray(memory.instant) - since) / np.timedelta64(1, "D")
     age = np.log1p(np.clip(np.where(np.isnan(days), 0, days), 0, 3650))
     new = np.zeros(len(since)) if trained_until is None else since >= trained_until
     return np.vstack([memory.popularity.features(), memory.repeats, age, new]).astype(np.float32)
