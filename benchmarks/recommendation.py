@@ -1,0 +1,180 @@
+"""Recommendation beside its baselines, on the development sets: `python -m benchmarks.recommendation --seeds 3`.
+
+Each set is fitted once, on what was known before its test, with the shipped defaults, in a process of its own (so that
+memory is its own too); baselines answer the same cases in the same run, and every target of the issue gets an honest
+pass or fail. Times are CPU-seconds of one core. `--dev` fits one test's length earlier and judges on what lies between:
+what is chosen is chosen there, and the tests only confirm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.sessions import SETS, load
+from forecasting.pipeline import MODEL, rivals, with_parts
+from forecasting.task import Cases, Fit, Recipe
+from tasks.recommendation import RecommendationTask
+from tasks.recommendation.folds import backtest_cases, steps_seen
+from tasks.recommendation.journal import CUSTOMER, Journal
+from tasks.recommendation.options import RecommendationOptions
+
+SHOWN = ("recall@20", "mrr@20", "ndcg@20", "coverage@20", "novelty@20")
+NETWORK = "part:network"
+PEER_RECALL = 0.678
+"""Recall@20 of the authors' GRU4Rec on yoochoose_100k, which takes it 82 CPU-seconds (../shared/PEERS.md)."""
+
+Metrics = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """CPU-seconds of the whole fit (search, blend and refit), of the refit's training alone, and of predicting all
+    cases; the largest memory in MB."""
+
+    fit: float
+    refit: float
+    predict: float
+    memory: float
+
+
+@dataclass(frozen=True)
+class Target:
+    """`what` holds where `value` is at least `bound`, or at most, where `most`."""
+
+    what: str
+    value: float
+    bound: float
+    most: bool = False
+
+    def __str__(self) -> str:
+        kept = self.value <= self.bound if self.most else self.value >= self.bound
+        return f"{'PASS' if kept else 'FAIL'}  {self.what}: {self.value:.4g} ({'at most' if self.most else 'at least'} {self.bound:g})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", action="append", help="a set, or the beginning of its name; all by default")
+    parser.add_argument("--encoder", default="gru")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--dev", action="store_true", help="judge before the test, to choose by")
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)  # one seed, in this process, as JSON
+    arguments = parser.parse_args()
+    names = [name for name in SETS if any(name.startswith(one) for one in arguments.dataset or [name])]
+    if arguments.one is not None:
+        print(json.dumps(measure(names[0], arguments.encoder, arguments.one, arguments.dev)))
+        return
+    for name in names:
+        bench(name, arguments.encoder, arguments.seeds, arguments.dev)
+
+
+def bench(name: str, encoder: str, seeds: int, dev: bool) -> None:
+    """One set: every seed, the baselines, the targets."""
+    runs = []
+    for seed in range(seeds):
+        command = [sys.executable, "-m", "benchmarks.recommendation", "--dataset", name, "--encoder", encoder]
+        answer = subprocess.run(
+            [*command, "--one", str(seed), *(["--dev"] if dev else [])], check=True, stdout=subprocess.PIPE
+        )
+        runs.append(json.loads(answer.stdout))
+        if not seed:
+            print(f"\n{name}{' (before the test)' if dev else ''}: {runs[0]['cases']:,} cases", flush=True)
+            for subject, metrics in runs[0]["metrics"].items():
+                if subject.startswith("baseline:"):
+                    show(subject.removeprefix("baseline:"), metrics)
+        cost = Cost(**runs[-1]["cost"])
+        for subject in (NETWORK, MODEL):
+            show(f"{encoder} {subject.removeprefix('part:')}, seed {seed}", runs[-1]["metrics"].get(subject, {}))
+        print(
+            f"    fit {cost.fit:.0f} CPU-s, of it the last training {cost.refit:.0f};"
+            f" {runs[0]['cases'] / cost.predict:,.0f} cases a CPU-second; {cost.memory:,.0f} MB",
+            flush=True,
+        )
+    mean = {
+        subject: {metric: float(np.mean([run["metrics"][subject][metric] for run in runs])) for metric in metrics}
+        for subject, metrics in runs[0]["metrics"].items()
+    }
+    print(f"  targets (mean of {seeds} seeds):")
+    for target in targets(name, mean, Cost(**runs[0]["cost"])):
+        print(f"    {target}", flush=True)
+
+
+def measure(name: str, encoder: str, seed: int, dev: bool) -> dict[str, Any]:
+    """Fit, predict and score one seed; the baselines too, with the first."""
+    torch.set_num_threads(1)
+    task = RecommendationTask(RecommendationOptions(encoder=encoder))
+    journal, start, end = load(name, task.options)
+    if dev:
+        start, end = start - (end - start), start
+    cases = judged(journal, name, start, end)
+    began = time.process_time()
+    model = task.fit(journal, Fit(start, seed=seed))
+    fitted = time.process_time()
+    forecast = model.predict(journal, cases)
+    predicted = time.process_time()
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    task.fit(journal, Fit(start, seed=seed, recipe=Recipe(model.recipe.epochs, model.recipe.learnt)))
+    refitted = time.process_time()
+    others = {subject: one for subject, one in with_parts(model).items() if subject != MODEL}
+    if seed == 0:
+        others |= rivals(task, journal, start)
+    scores = {MODEL: task.score(journal, cases, forecast)}
+    scores |= {subject: task.score(journal, cases, one.predict(journal, cases)) for subject, one in others.items()}
+    cost = Cost(fitted - began, refitted - predicted, predicted - fitted, memory)
+    return {
+        "cases": len(scores[MODEL].loss),
+        "metrics": {subject: dict(score.metrics) for subject, score in scores.items()},
+        "cost": asdict(cost),
+    }
+
+
+def judged(journal: Journal, name: str, start: np.datetime64, end: np.datetime64) -> Cases:
+    """Every step with a history in the test; of orders, the first of each customer known before it."""
+    cases = backtest_cases(journal, start, end)
+    cases = cases.take(steps_seen(journal, cases) > 0)
+    if name != "online_retail":
+        return cases
+    cases = cases.take(journal.kind[cases.entity] == CUSTOMER)
+    _, first = np.unique(cases.entity, return_index=True)  # cases come in order of time
+    cases = cases.take(np.sort(first))
+    before = journal.events.stop(cases.entity, np.full(len(cases), start)) > journal.events.offsets[cases.entity]
+    return cases.take(before)
+
+
+def show(who: str, metrics: Metrics) -> None:
+    print(f"  {who:24s} " + "  ".join(f"{name} {metrics[name]:.4f}" for name in SHOWN if name in metrics), flush=True)
+
+
+def targets(name: str, mean: Mapping[str, Metrics], cost: Cost) -> Iterator[Target]:
+    """The issue's targets for a set."""
+    shipped, alone = mean[MODEL], mean[NETWORK]
+    if name == "yoochoose_100k":
+        yield Target("Recall@20 as shipped", shipped["recall@20"], 0.700)
+        yield Target("MRR@20 as shipped", shipped["mrr@20"], 0.360)
+        yield Target("Recall@20 of the sequence model alone", alone["recall@20"], 0.680)
+        yield Target("MRR@20 of the sequence model alone", alone["mrr@20"], 0.356)
+        yield Target("Recall@20 of what the training below reaches", alone["recall@20"], PEER_RECALL)
+        yield Target("CPU-seconds of that training", cost.refit, 30, most=True)
+        yield Target("memory, MB", cost.memory, 600, most=True)
+    elif name == "diginetica_sessions":
+        yield Target("Recall@20 as shipped", shipped["recall@20"], 0.530)
+        yield Target("MRR@20 as shipped", shipped["mrr@20"], 0.185)
+        yield Target("CPU-minutes of the whole fit", cost.fit / 60, 20, most=True)
+        yield Target("memory, MB", cost.memory, 3000, most=True)
+    else:
+        yield Target("Recall@20 as shipped", shipped["recall@20"], 0.245)
+        yield Target("NDCG@20 as shipped", shipped["ndcg@20"], 0.284)
+
+
+if __name__ == "__main__":
+    main()
