@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,7 @@ class Effort:
 
     learning_rate: float = 3e-3
     weight_decay: float = 0.1
+    schedule: Literal["onecycle", "cosine"] = "onecycle"
     average: float = 0.0
     queries: int = 256
     negatives: int = 0

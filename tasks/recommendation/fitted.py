@@ -18,7 +18,8 @@ from tasks.recommendation.catalogue import Catalogue
 from tasks.recommendation.items import ItemLayout
 from tasks.recommendation.journal import Journal
 from tasks.recommendation.network import NetworkConfig, NextStepNetwork
-from tasks.recommendation.windows import StepLayout, WindowReader
+from tasks.recommendation.step_layout import StepLayout
+from tasks.recommendation.windows import WindowReader
 
 FORMAT = 1
 
@@ -90,10 +91,8 @@ class FittedNetwork:
                 some = np.arange(start, min(start + _ITEMS_AT_ONCE, len(catalogue)))
                 code, share, begin = (torch.from_numpy(part).to(device) for part in codes.descriptions(some))
                 parts.append(self.network.items(torch.from_numpy(codes.id[some]).to(device), code, share, begin))
-        beyond = -len(catalogue) % _TILE
-        parts.append(
-            (torch.zeros(beyond, self.network.config.width, device=device), torch.zeros(beyond, device=device))
-        )
+        beyond = torch.zeros(-len(catalogue) % _TILE, self.network.config.width + 1, device=device)
+        parts.append((beyond[:, 1:], beyond[:, 0]))
         vectors, bias = (torch.cat(same) for same in zip(*parts, strict=True))
         self._bound = weakref.ref(catalogue), vectors, bias
         return vectors, bias

@@ -23,8 +23,9 @@ from tasks.recommendation.items import ItemLayout
 from tasks.recommendation.journal import Journal
 from tasks.recommendation.network import NetworkConfig, NextStepNetwork, next_step_loss
 from tasks.recommendation.options import RecommendationOptions
+from tasks.recommendation.step_layout import StepLayout
 from tasks.recommendation.training_batches import Lessons, TrainingBatches
-from tasks.recommendation.windows import StepLayout, WindowReader
+from tasks.recommendation.windows import WindowReader
 
 _HIDDEN_SHARE = 0.3
 """How often training hides the id of an item wanted once; of others it falls with the root of how often they were."""
@@ -58,6 +59,7 @@ def fit_network(
         epochs=epochs or options.epochs,
         schedule_epochs=options.epochs,
         learning_rate=batches.effort.learning_rate,
+        schedule=batches.effort.schedule,
         weight_decay=batches.effort.weight_decay,
         average=batches.effort.average,
         seed=derive(seed, "recommendation"),

@@ -165,7 +165,7 @@ def test_nothing_later_moves_weights_or_logits():
 def test_a_new_item_is_wanted_like_those_it_resembles():
     """Two worlds of items that never meet; a new one of each category belongs with its like."""
     sessions = [[f"{'ab'[n % 2]}{(n // 2 + k) % 5}" for k in range(4)] for n in range(80)]
-    names = sorted({item for session in sessions for item in session}) + ["new-a", "new-b"]
+    names = [*sorted({item for session in sessions for item in session}), "new-a", "new-b"]
     items = items_table(names, category=[name.removeprefix("new-")[0] for name in names])
     journal = journal_of_sessions(sessions, sources={"items": items})
     fitted = fit(journal, options=RecommendationOptions(hidden=16, epochs=15))

@@ -15,8 +15,9 @@ from tasks.recommendation.effort import Effort
 from tasks.recommendation.items import ItemLayout
 from tasks.recommendation.journal import Journal
 from tasks.recommendation.options import RecommendationOptions
+from tasks.recommendation.step_layout import StepLayout
 from tasks.recommendation.training_batches import Lessons, TrainingBatches
-from tasks.recommendation.windows import StepLayout, WindowReader
+from tasks.recommendation.windows import WindowReader
 
 HOUR = np.timedelta64(1, "h")
 
