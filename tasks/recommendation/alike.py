@@ -68,7 +68,9 @@ class Alike:
 
     def candidates(self, journal: Journal, cases: Cases) -> Candidates:
         """What the customers most like each case's own want; nothing for anonymous sessions."""
-        return by_blocks(journal, cases, _ROWS, lambda block: share_candidates(self.scores(journal, block), _MOST))
+        return by_blocks(
+            journal, cases, _ROWS, lambda block: share_candidates(self.scores(journal, block), _MOST), 5_000
+        )
 
     def scores(self, journal: Journal, cases: Cases) -> sparse.csr_array:
         """Sums over the neighbours of similarity times weight, cases x items."""

@@ -34,7 +34,7 @@ SHRINK = 1.0
 
 PER_ITEM = 100
 _ROWS = 50
-_MOST = 200
+_MOST = 100
 
 
 @dataclass(frozen=True, eq=False)

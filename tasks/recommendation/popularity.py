@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
+from scipy.spatial import cKDTree
 
 from forecasting.clock import visible
 from forecasting.task import Cases, Instant
@@ -26,7 +27,7 @@ PRIOR = 100.0
 AROUND = 5
 """Neighbouring regions of a region: the nearest ones, by the mean place of their customers."""
 
-_MOST = 200
+_MOST = 50
 _ROWS = 1 << 22
 
 
@@ -86,15 +87,14 @@ class Popularity:
 
         A region's own events count by `REGIONAL_HALF_LIFE`. It leans on its neighbouring ones as far as it has few
         itself, and these on all the world by `half_life`."""
-        world = self.shares(half_life)
-        result = np.tile(world, (len(region), 1))
+        result = np.tile(self.shares(half_life).astype(np.float32), (len(region), 1))
         placed = np.flatnonzero(region >= 0)
         if len(placed):
             for cells in (self.around, self.regional):
-                counts = cells[region[placed]].toarray()
+                counts = cells[region[placed]].astype(np.float32).toarray()
                 total = counts.sum(axis=1, keepdims=True)
                 result[placed] = (counts + PRIOR * result[placed]) / (total + PRIOR)
-        return result.astype(np.float32)
+        return result
 
     def candidates(self, journal: Journal, cases: Cases) -> Candidates:
         """Items wanted in the region of each case, and how much more than elsewhere: the log of its share there, with
@@ -137,10 +137,9 @@ def _nearest(journal: Journal, instant: Instant) -> sparse.csr_array:
     if len(placed) < 2:
         return sparse.csr_array((regions, regions))
     mean = mean[placed] / np.maximum(np.linalg.norm(mean[placed], axis=1, keepdims=True), 1e-12)
-    # On the unit sphere the greatest cosine is the least distance.
-    closeness = mean @ mean.T
-    np.fill_diagonal(closeness, -np.inf)
     many = min(AROUND, len(placed) - 1)
-    nearest = np.argsort(-closeness, axis=1, kind="stable")[:, :many]
-    rows = np.repeat(placed, many)
-    return sparse.csr_array((np.ones(len(rows)), (rows, placed[nearest].ravel())), shape=(regions, regions))
+    _, found = cKDTree(mean).query(mean, k=many + 1)  # on the unit sphere the shortest chord is the shortest way
+    other = found != np.arange(len(placed))[:, None]
+    other &= np.cumsum(other, axis=1) <= many  # where more share one place, a region may be missing from its own list
+    row, column = np.nonzero(other)
+    return sparse.csr_array((np.ones(len(row)), (placed[row], placed[found[row, column]])), shape=(regions, regions))

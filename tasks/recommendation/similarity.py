@@ -31,7 +31,7 @@ BACK = 2.0
 
 PER_ITEM = 100
 _ROWS = 100
-_MOST = 200
+_MOST = 100
 
 
 @dataclass(frozen=True, eq=False)
