@@ -24,7 +24,7 @@ CONTEXT = ("always", "steps", "none")
 """What a weight depends on: nothing, log of 1 + the steps seen, whether there are none."""
 
 PENALTY = 3.0
-ITERATIONS = 60
+ROUNDS = 2
 MOST_CASES = 4_000
 """Cases that weights are fitted on, at most: they are few."""
 
@@ -96,7 +96,7 @@ def fit_blend(
     every[0, 0] = signals.logits is not None
     some = np.zeros((len(some_names), len(CONTEXT)))
     if truth[0][-1] > 0:
-        every, some = fit_choice(draw_choices(signals, truth, seed), every, some, penalty, ITERATIONS)
+        every, some = fit_choice(draw_choices(signals, truth, seed), every, some, penalty, ROUNDS)
     return Blend(dict(zip(names, every, strict=True)), dict(zip(some_names, some, strict=True)))
 
 

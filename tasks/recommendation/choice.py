@@ -9,7 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import solve_triangular
 from scipy.optimize import minimize
+
+INFORMED = 300
+"""Cases that tell how the likelihood bends."""
+
+ITERATIONS = 12
+"""Of a round."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,45 +39,117 @@ class Choices:
 
 
 def fit_choice(
-    choices: Choices, prior_every: np.ndarray, prior_some: np.ndarray, penalty: float, iterations: int
+    choices: Choices, prior_every: np.ndarray, prior_some: np.ndarray, penalty: float, rounds: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The weights that make what was chosen most likely: float64 [A, C] and [B, C].
 
     Maximises the mean log-likelihood of a case (of several items chosen, the mean of theirs) less `penalty` / 2n times
     the squared differences from the weights expected (`prior_every`, `prior_some`), of values in units of their spread.
-    """
-    n, wide = len(choices.context), choices.context.shape[1]
-    case = np.repeat(np.arange(n), np.diff(choices.offsets))
-    scale_every, scale_some = _spread(choices.every), _magnitude(choices.some)
-    every, some = choices.every / scale_every, choices.some / scale_some
-    split = every.shape[1] * wide
-    prior = np.concatenate([(prior_every * scale_every[:, None]).ravel(), (prior_some * scale_some[:, None]).ravel()])
-    z_every = choices.context[case]
-    z_some = z_every[choices.rows]
 
-    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        weights = (prior + flat).astype(np.float32)
-        utility = np.einsum("rc,rc->r", every @ weights[:split].reshape(-1, wide), z_every)
-        utility[choices.rows] += np.einsum("rc,rc->r", some @ weights[split:].reshape(-1, wide), z_some)
+    Values that say nearly the same make the likelihood a narrow valley: each of the `rounds` goes on in coordinates in
+    which it is round, by the information (the expected second derivatives) of some cases at the weights so far.
+    """
+    problem = _Problem.of(choices, penalty, prior_every, prior_some)
+    weights = problem.prior
+    for _ in range(rounds):
+        root = np.linalg.cholesky(problem.information(weights) + penalty * np.eye(len(weights)))
+
+        def loss(step: np.ndarray, begin: np.ndarray = weights, root: np.ndarray = root) -> tuple[float, np.ndarray]:
+            value, gradient = problem.loss(begin + solve_triangular(root, step, lower=True, trans=1))
+            return value, solve_triangular(root, gradient, lower=True)
+
+        found = minimize(loss, np.zeros(len(weights)), jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS})
+        weights = weights + solve_triangular(root, found.x, lower=True, trans=1)
+    return problem.named(weights)
+
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """`Choices` with values in units of their spread, and what the fit needs of them row by row.
+
+    `case`: int64 [R]. `every`, `some` as in `Choices`; `context_every` float32 [R, C], `context_some` float32 [M, C].
+    """
+
+    choices: Choices
+    penalty: float
+    prior: np.ndarray
+    case: np.ndarray
+    every: np.ndarray
+    some: np.ndarray
+    scale_every: np.ndarray
+    scale_some: np.ndarray
+    context_every: np.ndarray
+    context_some: np.ndarray
+
+    @staticmethod
+    def of(choices: Choices, penalty: float, prior_every: np.ndarray, prior_some: np.ndarray) -> _Problem:
+        case = np.repeat(np.arange(len(choices.context)), np.diff(choices.offsets))
+        scale_every, scale_some = _spread(choices.every), _magnitude(choices.some)
+        scaled = (prior_every * scale_every[:, None], prior_some * scale_some[:, None])
+        context = choices.context[case]
+        return _Problem(
+            choices,
+            penalty,
+            np.concatenate([part.ravel() for part in scaled]),
+            case,
+            choices.every / scale_every,
+            choices.some / scale_some,
+            scale_every,
+            scale_some,
+            context,
+            context[choices.rows],
+        )
+
+    def split(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """[A, C] and [B, C] of the flat weights."""
+        wide = self.choices.context.shape[1]
+        cut = self.every.shape[1] * wide
+        return weights[:cut].reshape(-1, wide), weights[cut:].reshape(-1, wide)
+
+    def named(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The weights of the values as they were given."""
+        every, some = self.split(weights)
+        return every / self.scale_every[:, None], some / self.scale_some[:, None]
+
+    def utility(self, weights: np.ndarray) -> np.ndarray:
+        """float32 [R]."""
+        every, some = self.split(weights.astype(np.float32))
+        result = np.einsum("rc,rc->r", self.every @ every, self.context_every)
+        result[self.choices.rows] += np.einsum("rc,rc->r", self.some @ some, self.context_some)
+        return result
+
+    def loss(self, weights: np.ndarray) -> tuple[float, np.ndarray]:
+        """The penalised loss, summed over cases, and its gradient."""
+        choices, change = self.choices, weights - self.prior
+        utility = self.utility(weights)
         liked = float(choices.chosen @ utility.astype(np.float64))
-        residual, total = _softmax(utility + choices.stands_for, choices.offsets, case)
+        residual, total = _softmax(utility + choices.stands_for, choices.offsets, self.case)
         residual -= choices.chosen
         gradient = np.concatenate(
             [
-                (every.T @ (residual[:, None] * z_every)).ravel(),
-                (some.T @ (residual[choices.rows, None] * z_some)).ravel(),
+                (self.every.T @ (residual[:, None] * self.context_every)).ravel(),
+                (self.some.T @ (residual[choices.rows, None] * self.context_some)).ravel(),
             ]
         ).astype(np.float64)
-        value = (total - liked + penalty / 2 * float(flat @ flat)) / n
-        return value, (gradient + penalty * flat) / n
+        return total - liked + self.penalty / 2 * float(change @ change), gradient + self.penalty * change
 
-    found = (
-        prior
-        + minimize(
-            loss, np.zeros(len(prior)), jac=True, method="L-BFGS-B", options={"maxiter": iterations, "maxcor": 20}
-        ).x
-    )
-    return found[:split].reshape(-1, wide) / scale_every[:, None], found[split:].reshape(-1, wide) / scale_some[:, None]
+    def information(self, weights: np.ndarray) -> np.ndarray:
+        """The expected second derivatives of the loss, of `INFORMED` cases in place of all: float64, square."""
+        choices, cases = self.choices, len(self.choices.context)
+        chance, _ = _softmax(self.utility(weights) + choices.stands_for, choices.offsets, self.case)
+        result = np.zeros((len(weights), len(weights)))
+        asked = np.unique(np.linspace(0, cases - 1, min(INFORMED, cases)).astype(np.int64))
+        for case in asked:
+            rows = slice(choices.offsets[case], choices.offsets[case + 1])
+            some = slice(*np.searchsorted(choices.rows, choices.offsets[case : case + 2]))
+            values = np.zeros((rows.stop - rows.start, self.every.shape[1] + self.some.shape[1]), np.float32)
+            values[:, : self.every.shape[1]] = self.every[rows]
+            values[choices.rows[some] - rows.start, self.every.shape[1] :] = self.some[some]
+            mean = chance[rows] @ values
+            spread = (values.T * chance[rows]) @ values - np.outer(mean, mean)
+            context = choices.context[case]
+            result += np.kron(spread, np.outer(context, context))
+        return result * cases / max(len(asked), 1)
 
 
 def _softmax(utility: np.ndarray, offsets: np.ndarray, case: np.ndarray) -> tuple[np.ndarray, float]:

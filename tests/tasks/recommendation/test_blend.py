@@ -187,7 +187,7 @@ def test_the_gradient_is_that_of_the_loss():
         np.array([1, 0, 0, 0, 0, 0.5, 0.5, 0, 0, 0, 0, 1], np.float32),
         np.ones((3, 1), np.float32),
     )
-    every, some = fit_choice(choices, np.zeros((2, 1)), np.zeros((2, 1)), 0.5, 200)
+    every, some = fit_choice(choices, np.zeros((2, 1)), np.zeros((2, 1)), 0.5, 4)
 
     def objective(every: np.ndarray, some: np.ndarray) -> float:
         utility = choices.every.astype(np.float64) @ every[:, 0] + choices.stands_for
