@@ -14,10 +14,10 @@ class Effort:
     history that are read, its last. `input_dropout` of what the encoder reads, `dropout` of its states."""
 
     learning_rate: float = 3e-3
+    schedule: Literal["onecycle", "cosine"] = "cosine"
     weight_decay: float = 0.1
-    schedule: Literal["onecycle", "cosine"] = "onecycle"
     average: float = 0.0
-    queries: int = 256
+    queries: int = 128
     negatives: int = 0
     power: float = 0.75
     recency: float = 1.5
@@ -27,5 +27,6 @@ class Effort:
 
     @staticmethod
     def for_items(items: int) -> Effort:
-        """What a shop takes in which so many items were wanted."""
-        return Effort() if items <= 8000 else Effort(queries=1024, negatives=2048)
+        """What a shop takes in which so many items were wanted: beyond some thousands a batch is compared with those
+        drawn for it, and is the larger, since the optimiser visits every item in each step."""
+        return Effort() if items <= 8000 else Effort(queries=512, negatives=2048)
