@@ -63,7 +63,8 @@ _RANKS = 60
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """The visits known at an instant, found by item. Baskets are left out: in them nothing comes after anything.
+    """The visits known at an instant, found by item. Baskets are left out, of neighbours and of
+    cases: in them nothing comes after anything. `Alike` is for them.
 
     `postings`: complex64 sparse [N, V], 1 where an item remembers a visit. `recency`: float32 [V], weight of a
     neighbour. `rarity`, `novelty`: float32 [N], powers of the log of all visits over those with the item. `worth`:
@@ -110,7 +111,8 @@ class Neighbours:
 
     def scores(self, journal: Journal, cases: Cases) -> sparse.csr_array:
         """Sums over the neighbours of similarity times worth, cases x items."""
-        return self._told(*self._similar(past(journal, cases, self.weighting.rows), cases.entity))
+        own = past(journal, cases, self.weighting.rows).one_by_one()
+        return self._told(*self._similar(own, cases.entity))
 
     def _similar(self, own: Past, entity: np.ndarray) -> tuple[sparse.csr_array, np.ndarray]:
         """(similarity of the nearest visits, cases x visits; of each the latest item in common, int32)."""

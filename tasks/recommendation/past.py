@@ -31,6 +31,19 @@ class Past:
         """How many cases there are."""
         return len(self.offsets) - 1
 
+    def one_by_one(self) -> Past:
+        """The same without the rows of cases whose steps hold two rows or more on average: those are baskets."""
+        new = np.ones(len(self.case), bool)
+        new[1:] = (self.case[1:] != self.case[:-1]) | (self.back[1:] != self.back[:-1])
+        counts = np.diff(self.offsets)
+        steps = np.bincount(self.case[new], minlength=len(self))
+        sequence = counts < 2 * steps
+        if sequence.all():
+            return self
+        kept = sequence[self.case]
+        offsets = np.concatenate([[0], np.cumsum(np.where(sequence, counts, 0))]).astype(np.int64)
+        return Past(offsets, self.case[kept], self.row[kept], self.item[kept], self.back[kept])
+
 
 def past(journal: Journal, cases: Cases, rows: int) -> Past:
     """The last `rows` rows that each case sees."""

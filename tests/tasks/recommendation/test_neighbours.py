@@ -38,6 +38,8 @@ def expected_scores(made, asked, known, w: Weighting) -> np.ndarray:
     for case in range(len(asked)):
         mine = slice(own.offsets[case], own.offsets[case + 1])
         similarity, common = {}, {}
+        if len(own.item[mine]) >= 2 * len(set(own.back[mine])):
+            continue  # baskets
         for item, back in zip(own.item[mine], own.back[mine], strict=True):
             for v in remembered[item]:
                 if known.entity[v] != asked.entity[case]:
