@@ -27,17 +27,20 @@ FILL = 1e-4
 
 @dataclass(frozen=True)
 class Baseline:
-    """A method as a forecaster. It learns nothing but the memory of each case's day."""
+    """A method as a forecaster. It learns nothing but the memory of each case's day, counted from `anchor`."""
 
     method: Method
     options: RecommendationOptions
+    anchor: Instant
 
     def predict(self, dataset: Journal, cases: Cases) -> Ranking:
         """The k best items of each case."""
         cache = memories(dataset)
 
         def scores(block: Cases) -> tuple[np.ndarray, Candidates | None]:
-            days = [(place, *self.method(memory, block.take(place))) for place, memory in cache.days(block)]
+            days = [
+                (place, *self.method(memory, block.take(place))) for place, memory in cache.days(block, self.anchor)
+            ]
             if len(days) == 1:
                 return days[0][1:]
             dense = np.empty((len(block), len(dataset.catalogue)), np.float32)
@@ -54,7 +57,7 @@ def baselines(journal: Journal, options: RecommendationOptions, until: Instant) 
     """The rivals of the gate by name; the first is what goes out where there is too little data to judge.
 
     They have no weights that could be fitted at `until`: like the model's inputs, what they count follows the clock."""
-    return {name: Baseline(method, options) for name, method in METHODS.items()}
+    return {name: Baseline(method, options, until) for name, method in METHODS.items()}
 
 
 def recent_popularity(memory: Memory, cases: Cases) -> tuple[np.ndarray, None]:

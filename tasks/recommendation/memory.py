@@ -1,4 +1,8 @@
-"""All that is remembered of others, as it stood when the day of a case began."""
+"""All that is remembered of others, as it stood when the day of a case began.
+
+A day here is 24 hours from the instant at which the forecaster was fitted: what it publishes at once goes by all that was
+known then, and later forecasts by a memory renewed each day.
+"""
 
 from __future__ import annotations
 
@@ -38,10 +42,16 @@ SOURCES: dict[str, type[Evidence]] = {
 """The sources of evidence about single items; `Memory.source` gives them fitted."""
 
 
-def refresh(cutoff: np.ndarray | np.datetime64) -> np.ndarray | np.datetime64:
-    """The instants at which the memory behind cutoffs was made, datetime64[us]: the midnights (UTC) before them. So a
-    forecast does not depend on what else is asked, and a day's cases share their indices."""
-    return cutoff.astype("datetime64[D]").astype("datetime64[us]")
+MIDNIGHT = np.datetime64(0, "us")
+"""An anchor of days that begin at midnight, UTC."""
+
+_DAY = np.timedelta64(86_400_000_000, "us")
+
+
+def refresh(cutoff: np.ndarray | np.datetime64, anchor: Instant = MIDNIGHT) -> np.ndarray | np.datetime64:
+    """The instants at which the memory behind cutoffs was made, datetime64[us]: when their days began, counted from
+    `anchor`. So a forecast does not depend on what else is asked, and a day's cases share their indices."""
+    return anchor + (cutoff.astype("datetime64[us]") - anchor) // _DAY * _DAY
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,11 +125,11 @@ class MemoryCache:
             self._kept.popitem(last=False)
         return memory
 
-    def days(self, cases: Cases) -> Iterator[tuple[np.ndarray, Memory]]:
-        """By day: the positions of its cases, int64, and the memory that they go by."""
+    def days(self, cases: Cases, anchor: Instant = MIDNIGHT) -> Iterator[tuple[np.ndarray, Memory]]:
+        """By day from `anchor`: the positions of its cases, int64, and the memory that they go by."""
         if not len(cases):
             return
-        instants, day = np.unique(refresh(cases.cutoff), return_inverse=True)
+        instants, day = np.unique(refresh(cases.cutoff, anchor), return_inverse=True)
         order = np.argsort(day, kind="stable")
         ends = np.cumsum(np.bincount(day, minlength=len(instants)))
         for instant, of_day in zip(instants, np.split(order, ends[:-1]), strict=True):

@@ -55,7 +55,7 @@ class RecommendationModel:
         """The k best items of each case that may be shown, and the probability of each to be the next one."""
 
         def scores(block: Cases) -> tuple[np.ndarray, Candidates]:
-            return self.blend.scores(signals(dataset, block, self.network.logits(dataset, block)))
+            return self.blend.scores(signals(dataset, block, self.network.logits(dataset, block), self.trained_until))
 
         return rank(dataset, self.options, cases, scores, probabilities=True)
 
@@ -124,7 +124,7 @@ def _search(journal: Journal, fit: Fit, options: RecommendationOptions) -> Recip
         progress=fit.progress,
     )
     cases = thinned(journal, cases, MOST_CASES)
-    found = signals(journal, cases, network.logits(journal, cases))
+    found = signals(journal, cases, network.logits(journal, cases), begin)
     blend = fit_blend(found, truth(journal, cases), seed=fit.seed)
     return Recipe(network.epochs, {"blend": blend.document()})
 

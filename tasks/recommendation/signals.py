@@ -13,7 +13,7 @@ from tasks.recommendation import repeats
 from tasks.recommendation.candidates import Candidates, concatenate, join, take
 from tasks.recommendation.folds import steps_seen
 from tasks.recommendation.journal import Journal
-from tasks.recommendation.memory import SOURCES, Memory, memories
+from tasks.recommendation.memory import MIDNIGHT, SOURCES, Memory, memories
 from tasks.recommendation.popularity import Popularity
 
 OWN = "own"
@@ -56,13 +56,14 @@ def signals(
 ) -> Signals:
     """What the network (`logits`, float32 [n, N], where there is one) and the memory of each case's day say.
 
-    `trained_until`: items younger than this are new to the network, which knows them by their content alone.
+    `trained_until`: items younger than this are new to the network, which knows them by their content alone, and days
+    are counted from it.
     `sources`: which of `memory.SOURCES` are asked, in this order."""
     items = len(journal.catalogue)
     places: list[np.ndarray] = []
     parts, vectors, known = [], [], []
     day = np.empty(len(cases), np.int64)
-    for place, memory in memories(journal).days(cases) if len(cases) else ():
+    for place, memory in memories(journal).days(cases, MIDNIGHT if trained_until is None else trained_until):
         block = cases.take(place)
         day[place] = len(places)
         places.append(place)
