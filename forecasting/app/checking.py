@@ -60,6 +60,11 @@ class Check:
     tasks: list[TaskFinding] = field(default_factory=list)
     errors: list[ForecastingError] = field(default_factory=list)
 
+    def add(self, error: ForecastingError) -> None:
+        """One more error, each once."""
+        if error not in self.errors:
+            self.errors.append(error)
+
     @property
     def exit_code(self) -> ExitCode:
         """The worst of the errors'."""
@@ -80,6 +85,10 @@ def check(workspace: Workspace) -> Check:
         reader = _Reader(workspace, results, found)
         for name, task in tasks.items():
             found.tasks.append(reader.try_task(name, task))
+    # Installed tasks that no table names are tried on the chance: without rows they are no error while another runs.
+    if workspace.configuration.tasks or not any(task.ready for task in found.tasks):
+        for error in reader.absent:
+            found.add(error)
     return found
 
 
@@ -109,6 +118,7 @@ class _Reader:
         self.workspace, self.results, self.found = workspace, results, found
         self.read: dict[tuple[str, tuple[str, ...]], CheckedSource | None] = {}
         self.broken: dict[str, ForecastingError] = {}
+        self.absent: list[DataError] = []
 
     def try_task(self, name: str, task: Task) -> TaskFinding:
         """Whether the task's sources are there, whole, and fit together."""
@@ -128,15 +138,18 @@ class _Reader:
                 tables[need.source] = checked.table
             elif not need.required and need.source not in instead:
                 notes.append(f"runs without {need.source}" + (f": {need.without}" if need.without else ""))
-        problem = problem or _first_absent(needs, tables)
+        absent = _first_absent(needs, tables) if problem is None else None
+        if absent is not None:
+            self.absent.append(absent)
+            return TaskFinding(name, False, str(absent), tuple(notes))
         if problem is None:
             for source, column, rows, example in unknown_ids(tables):
                 notes.append(
                     f"{rows:,} rows of {source} have an unknown {column}, such as {example!r}: new, or none at all"
                 )
             problem = self._assemble(task, tables, notes)
-        if problem is not None and problem not in self.found.errors:
-            self.found.errors.append(problem)
+        if problem is not None:
+            self.found.add(problem)
         return TaskFinding(name, problem is None, str(problem or ""), tuple(notes))
 
     def _needed_instead(self, source: str, needs: dict[str, SourceNeed], tables: dict[str, Any]) -> bool:

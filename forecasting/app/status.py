@@ -78,8 +78,11 @@ def status(workspace: Workspace, *, moment: dt.datetime | None = None) -> Status
         return Status(warehouse.address, moment, tasks)
     published = publishing.publications(warehouse)
     names = dict.fromkeys([*workspace.tasks, *published])
-    tasks = tuple(_task(workspace, warehouse, name, published.get(name), moment) for name in names)
-    return Status(warehouse.address, moment, tasks)
+    tasks = [_task(workspace, warehouse, name, published.get(name), moment) for name in names]
+    if published and not workspace.configuration.tasks:  # nobody waits for a task that no table names and nobody ran
+        jobs = {job.task for job in workspace.configuration.jobs.values()}
+        tasks = [task if task.last_run or task.task in jobs else replace(task, stale="") for task in tasks]
+    return Status(warehouse.address, moment, tuple(tasks))
 
 
 def is_current(

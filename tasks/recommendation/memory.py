@@ -1,7 +1,7 @@
 """All that is remembered of others, as it stood when the day of a case began.
 
-A day here is 24 hours from the instant at which the forecaster was fitted: what it publishes at once goes by all that was
-known then, and later forecasts by a memory renewed each day.
+A day here is 24 hours from the instant at which the forecaster was fitted: what it publishes at once goes by all that
+was known then, and later forecasts by a memory renewed each day.
 """
 
 from __future__ import annotations
