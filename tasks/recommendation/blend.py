@@ -41,8 +41,8 @@ _AT_ONCE = 128
 class Blend:
     """Weights by name of the value: float64 [len(CONTEXT)] each.
 
-    `every`: of the network, if it has a part, and of the vectors. `some`: of the candidates' values, and of the vectors
-    for the case's own items ("own x ...").
+    `every`: of the network, if it has a part, and of the vectors. `some`: of the candidates' values; for the case's own
+    items once more of the vectors and of what others say ("own x ...").
     """
 
     every: Mapping[str, np.ndarray]
@@ -162,18 +162,26 @@ def _draw(
 
 
 def _some(signals: Signals, case: np.ndarray, item: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """float32 [m, F + P]: the values of the candidates at `place`, and the vectors of those that are the case's own."""
+    """float32 [m, len(_some_names)]: the values of the candidates at `place`; of those that are the case's own, the
+    vectors and what others say of them once more: what speaks for a new item may not speak for one known long since."""
     values = signals.candidates.values[place]
     if OWN not in signals.names:
         return values
-    own = values[:, signals.names.index(OWN)]
-    crossed = signals.vectors[signals.day[case], :, item] * own[:, None]
-    return np.concatenate([values, crossed], axis=1)
+    crossed = [signals.vectors[signals.day[case], :, item], values[:, _of_others(signals)]]
+    own = values[:, [signals.names.index(OWN)]]
+    return np.concatenate([values, *(own * part for part in crossed)], axis=1)
+
+
+def _of_others(signals: Signals) -> list[int]:
+    """Places of the values that are logs of shares among what others had to do with."""
+    return [place for place, name in enumerate(signals.names) if name.endswith("_log")]
 
 
 def _some_names(signals: Signals) -> list[str]:
-    crossed = [f"own x {name}" for name in signals.vector_names] if OWN in signals.names else []
-    return [*signals.names, *crossed]
+    if OWN not in signals.names:
+        return list(signals.names)
+    crossed = [*signals.vector_names, *(signals.names[place] for place in _of_others(signals))]
+    return [*signals.names, *(f"own x {name}" for name in crossed)]
 
 
 def _context(steps: np.ndarray) -> np.ndarray:

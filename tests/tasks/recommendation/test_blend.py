@@ -29,7 +29,7 @@ def made_up(n: int, items: int = ITEMS, seed: int = 0, logits: bool = True, dens
         Candidates(np.arange(n + 1) * dense, item.ravel(), values),
         random.integers(0, 4, n),
         ("popular", "again"),
-        ("own", "similar"),
+        ("own", "similar_log"),
     )
 
 
@@ -40,9 +40,10 @@ def truth_blend() -> Blend:
     every = {NETWORK: weights(0.7, 0.2), "popular": weights(0.5), "again": weights(0.0)}
     some = {
         "own": weights(1.5, -0.3),
-        "similar": weights(0.4),
+        "similar_log": weights(0.4),
         "own x popular": weights(-0.5),
         "own x again": weights(0.8),
+        "own x similar_log": weights(-0.2),
     }
     return Blend(every, some)
 
@@ -81,9 +82,10 @@ def test_scores_are_what_the_weights_say():
                 "popular": popular,
                 "again": again,
                 "own": own,
-                "similar": similar,
+                "similar_log": similar,
                 "own x popular": own * popular,
                 "own x again": own * again,
+                "own x similar_log": own * similar,
             }
             expected = sum(value * (context @ {**blend.every, **blend.some}[name]) for name, value in values.items())
             assert got[case, item] == pytest.approx(expected, abs=1e-5)
@@ -163,10 +165,10 @@ def test_without_network_and_own_items():
         Candidates(signals.candidates.offsets, signals.candidates.item, signals.candidates.values[:, 1:]),
         signals.steps,
         signals.vector_names,
-        ("similar",),
+        ("similar_log",),
     )
     blend = fit_blend(bare, choose(total(fit_blend(signals, choose(signals.vectors[signals.day, 0])), signals)))
-    assert set(blend.every) == {"popular", "again"} and set(blend.some) == {"similar"}
+    assert set(blend.every) == {"popular", "again"} and set(blend.some) == {"similar_log"}
     assert np.isfinite(total(blend, bare)).all()
 
 
