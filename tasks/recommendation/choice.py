@@ -65,17 +65,15 @@ def fit_choice(
 
 @dataclass(frozen=True, eq=False)
 class _Problem:
-    """`Choices` with values in units of their spread, and what the fit needs of them row by row.
-
-    `case`: int64 [R]. `every`, `some` as in `Choices`; `context_every` float32 [R, C], `context_some` float32 [M, C].
+    """`Choices`, and what the fit needs of them row by row. Flat weights are those of values in units of their spread:
+    `scale_every` float32 [A, 1], `scale_some` float32 [B, 1]. `case`: int64 [R]. `context_every`: float32 [R, C],
+    `context_some`: float32 [M, C].
     """
 
     choices: Choices
     penalty: float
     prior: np.ndarray
     case: np.ndarray
-    every: np.ndarray
-    some: np.ndarray
     scale_every: np.ndarray
     scale_some: np.ndarray
     context_every: np.ndarray
@@ -84,38 +82,34 @@ class _Problem:
     @staticmethod
     def of(choices: Choices, penalty: float, prior_every: np.ndarray, prior_some: np.ndarray) -> _Problem:
         case = np.repeat(np.arange(len(choices.context)), np.diff(choices.offsets))
-        scale_every, scale_some = _spread(choices.every), _magnitude(choices.some)
-        scaled = (prior_every * scale_every[:, None], prior_some * scale_some[:, None])
+        scale_every, scale_some = _spread(choices.every)[:, None], _magnitude(choices.some)[:, None]
+        scaled = (prior_every * scale_every, prior_some * scale_some)
         context = choices.context[case]
         return _Problem(
             choices,
             penalty,
             np.concatenate([part.ravel() for part in scaled]),
             case,
-            choices.every / scale_every,
-            choices.some / scale_some,
             scale_every,
             scale_some,
             context,
             context[choices.rows],
         )
 
-    def split(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """[A, C] and [B, C] of the flat weights."""
-        wide = self.choices.context.shape[1]
-        cut = self.every.shape[1] * wide
-        return weights[:cut].reshape(-1, wide), weights[cut:].reshape(-1, wide)
-
     def named(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The weights of the values as they were given."""
-        every, some = self.split(weights)
-        return every / self.scale_every[:, None], some / self.scale_some[:, None]
+        """[A, C] and [B, C], the weights of the values as they are."""
+        wide = self.choices.context.shape[1]
+        cut = self.choices.every.shape[1] * wide
+        return (
+            weights[:cut].reshape(-1, wide) / self.scale_every,
+            weights[cut:].reshape(-1, wide) / self.scale_some,
+        )
 
     def utility(self, weights: np.ndarray) -> np.ndarray:
         """float32 [R]."""
-        every, some = self.split(weights.astype(np.float32))
-        result = np.einsum("rc,rc->r", self.every @ every, self.context_every)
-        result[self.choices.rows] += np.einsum("rc,rc->r", self.some @ some, self.context_some)
+        every, some = (part.astype(np.float32) for part in self.named(weights))
+        result = np.einsum("rc,rc->r", self.choices.every @ every, self.context_every)
+        result[self.choices.rows] += np.einsum("rc,rc->r", self.choices.some @ some, self.context_some)
         return result
 
     def loss(self, weights: np.ndarray) -> tuple[float, np.ndarray]:
@@ -127,8 +121,8 @@ class _Problem:
         residual -= choices.chosen
         gradient = np.concatenate(
             [
-                (self.every.T @ (residual[:, None] * self.context_every)).ravel(),
-                (self.some.T @ (residual[choices.rows, None] * self.context_some)).ravel(),
+                (choices.every.T @ (residual[:, None] * self.context_every) / self.scale_every).ravel(),
+                (choices.some.T @ (residual[choices.rows, None] * self.context_some) / self.scale_some).ravel(),
             ]
         ).astype(np.float64)
         return total - liked + self.penalty / 2 * float(change @ change), gradient + self.penalty * change
@@ -138,13 +132,16 @@ class _Problem:
         choices, cases = self.choices, len(self.choices.context)
         chance, _ = _softmax(self.utility(weights) + choices.stands_for, choices.offsets, self.case)
         result = np.zeros((len(weights), len(weights)))
+        scale = np.concatenate([self.scale_every, self.scale_some])[:, 0]
+        cut = len(self.scale_every)
         asked = np.unique(np.linspace(0, cases - 1, min(INFORMED, cases)).astype(np.int64))
         for case in asked:
             rows = slice(choices.offsets[case], choices.offsets[case + 1])
             some = slice(*np.searchsorted(choices.rows, choices.offsets[case : case + 2]))
-            values = np.zeros((rows.stop - rows.start, self.every.shape[1] + self.some.shape[1]), np.float32)
-            values[:, : self.every.shape[1]] = self.every[rows]
-            values[choices.rows[some] - rows.start, self.every.shape[1] :] = self.some[some]
+            values = np.zeros((rows.stop - rows.start, len(scale)), np.float32)
+            values[:, :cut] = choices.every[rows]
+            values[choices.rows[some] - rows.start, cut:] = choices.some[some]
+            values /= scale
             mean = chance[rows] @ values
             spread = (values.T * chance[rows]) @ values - np.outer(mean, mean)
             context = choices.context[case]
