@@ -59,7 +59,8 @@ class Target:
 
     def __str__(self) -> str:
         kept = self.value <= self.bound if self.most else self.value >= self.bound
-        return f"{'PASS' if kept else 'FAIL'}  {self.what}: {self.value:.4g} ({'at most' if self.most else 'at least'} {self.bound:g})"
+        bound = f"{'at most' if self.most else 'at least'} {self.bound:g}"
+        return f"{'PASS' if kept else 'FAIL'}  {self.what}: {self.value:.4g} ({bound})"
 
 
 def main() -> None:

@@ -132,8 +132,15 @@ class Forecaster(Protocol):
 class Model(Forecaster, Protocol):
     """A fitted sequence model, or a blend around one."""
 
-    recipe: Recipe
-    trained_until: Instant
+    @property
+    def recipe(self) -> Recipe:
+        """What a refit repeats."""
+        ...
+
+    @property
+    def trained_until(self) -> Instant:
+        """The instant up to which it has seen the world."""
+        ...
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         """All learned arrays by name, as stored in the artifact."""

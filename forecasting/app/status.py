@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from db import migrate, models, publishing, runs
 from db.engines import Warehouse
@@ -78,11 +78,11 @@ def status(workspace: Workspace, *, moment: dt.datetime | None = None) -> Status
         return Status(warehouse.address, moment, tasks)
     published = publishing.publications(warehouse)
     names = dict.fromkeys([*workspace.tasks, *published])
-    tasks = [_task(workspace, warehouse, name, published.get(name), moment) for name in names]
+    found = [_task(workspace, warehouse, name, published.get(name), moment) for name in names]
     if published and not workspace.configuration.tasks:  # nobody waits for a task that no table names and nobody ran
         jobs = {job.task for job in workspace.configuration.jobs.values()}
-        tasks = [task if task.last_run or task.task in jobs else replace(task, stale="") for task in tasks]
-    return Status(warehouse.address, moment, tuple(tasks))
+        found = [task if task.last_run or task.task in jobs else replace(task, stale="") for task in found]
+    return Status(warehouse.address, moment, tuple(found))
 
 
 def is_current(

@@ -9,10 +9,11 @@ import torch
 
 from forecasting.task import Cases
 from tasks.recommendation.candidates import Candidates
+from tasks.recommendation.diversity import capped_top_k
 from tasks.recommendation.forecast import Ranking
 from tasks.recommendation.journal import Journal
 from tasks.recommendation.options import RecommendationOptions
-from tasks.recommendation.rules import Closures, capped_top_k, seen
+from tasks.recommendation.rules import Closures, seen
 from tasks.recommendation.topk import top_k
 
 BLOCK_BYTES = 24 << 20

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from forecasting.schema import SourceNeed, TaskSpec
 from forecasting.task import Cases, Example, Fit, Fold, Forecaster, Instant, Model, Score
-from tasks.recommendation import assemble, baselines, folds, rows, score
+from tasks.recommendation import assemble, folds, score
 from tasks.recommendation.forecast import Ranking
 from tasks.recommendation.journal import Journal
 from tasks.recommendation.options import RecommendationOptions
@@ -77,7 +77,9 @@ class RecommendationTask:
 
     def baselines(self, dataset: Journal, until: Instant) -> Mapping[str, Forecaster]:
         """Popularity, item-kNN, session-kNN and the customer's own items."""
-        return baselines.baselines(dataset, self.options, until)
+        from tasks.recommendation.baselines import baselines
+
+        return baselines(dataset, self.options, until)
 
     def score(self, dataset: Journal, cases: Cases, forecast: Ranking) -> Score:
         """NDCG, recall, MRR and what else lists are judged by."""
@@ -85,4 +87,6 @@ class RecommendationTask:
 
     def rows(self, dataset: Journal, cases: Cases, forecast: Ranking) -> Mapping[str, pa.Table]:
         """The lists, and what the merchandisers' page shows beside them."""
-        return rows.rows(dataset, self.options, cases, forecast)
+        from tasks.recommendation.rows import rows
+
+        return rows(dataset, self.options, cases, forecast)

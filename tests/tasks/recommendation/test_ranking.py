@@ -7,10 +7,11 @@ from small_journals import DAY, START, cases, catalogue, counts, journal
 from forecasting.task import Cases
 from tasks.recommendation import ranking
 from tasks.recommendation.candidates import Candidates
+from tasks.recommendation.diversity import capped_top_k
 from tasks.recommendation.journal import VIEW
 from tasks.recommendation.options import RecommendationOptions
 from tasks.recommendation.ranking import rank
-from tasks.recommendation.rules import Closures, capped_top_k
+from tasks.recommendation.rules import Closures
 
 
 def falling(count: int):
