@@ -28,7 +28,7 @@ from tasks.recommendation.repeats import repeat_rates
 from tasks.recommendation.similarity import Similarity
 from tasks.recommendation.visits import Visits, visits
 
-CACHE_BYTES = 1 << 30
+CACHE_BYTES = 1 << 28
 """Indices kept for days that may be asked for again."""
 
 SOURCES: dict[str, type[Evidence]] = {
