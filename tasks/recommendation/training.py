@@ -48,16 +48,17 @@ def fit_network(
 ) -> FittedNetwork:
     """A network that saw nothing past `until`, datetime64, UTC.
 
-    `epochs`: train for so many of the schedule that `options.epochs` lays out, by default all. With `validate`, cases
-    at or after `until`, the weights of the epoch that ranks their next steps best are kept, and `epochs` of the result
-    says which that was. `checkpoint`: a directory to resume from after a kill. Raises NotEnoughData where nobody did
-    anything before `until`.
+    `epochs`: train for so many of the schedule that `options.epochs` and the effort lay out, by default all. With
+    `validate`, cases at or after `until`, the weights of the epoch that ranks their next steps best are kept, and
+    `epochs` of the result says which that was. `checkpoint`: a directory to resume from after a kill. Raises
+    NotEnoughData where nobody did anything before `until`.
     """
     until = until.astype("datetime64[us]")
     fitted, batches = _prepare(journal, until, options, seed, effort)
+    most = min(options.epochs, batches.effort.epochs)
     config = TrainingConfig(
-        epochs=epochs or options.epochs,
-        schedule_epochs=options.epochs,
+        epochs=epochs or most,
+        schedule_epochs=most,
         learning_rate=batches.effort.learning_rate,
         schedule=batches.effort.schedule,
         weight_decay=batches.effort.weight_decay,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import torch
@@ -90,7 +91,13 @@ class TrainingBatches(BatchSource[Steps]):
         return self.reader.journal
 
     def __len__(self) -> int:
-        return -(-len(self.lessons) // self.size)
+        return self.passes * -(-len(self.lessons) // self.size)
+
+    @cached_property
+    def passes(self) -> int:
+        """How often an epoch goes over all lessons: more than once where they are few."""
+        wanted = self.effort.steps // -(-len(self.lessons) // self.size)
+        return min(max(wanted, 1), self.effort.passes)
 
     @cached_property
     def size(self) -> int:
@@ -117,7 +124,9 @@ class TrainingBatches(BatchSource[Steps]):
         random = np.random.default_rng(derive(seed, "negatives", epoch))
         place = np.full(len(self.journal.catalogue), -1)
         cumulative = self._chance.cumsum()
-        for rows in bucketed(self.lessons.stretches.count, self.size, epoch, seed):
+        counts = self.lessons.stretches.count
+        passes = range(epoch * self.passes, (epoch + 1) * self.passes)
+        for rows in chain.from_iterable(bucketed(counts, self.size, number, seed) for number in passes):
             drawn = None
             if self.effort.negatives:
                 at = np.searchsorted(cumulative, random.random(self.effort.negatives) * cumulative[-1], side="right")

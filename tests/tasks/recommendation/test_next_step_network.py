@@ -31,7 +31,7 @@ from tasks.recommendation.options import RecommendationOptions
 from tasks.recommendation.training import fit_network
 
 OPTIONS = RecommendationOptions(hidden=16, epochs=6)
-QUICK = Effort(learning_rate=0.02, queries=32, input_dropout=0.1, dropout=0.0)
+QUICK = Effort(passes=1, learning_rate=0.02, queries=32, input_dropout=0.1, dropout=0.0)
 LATER = START + 1000 * DAY
 
 
@@ -57,7 +57,7 @@ def best(fitted: FittedNetwork, journal: Journal, cases: Cases) -> list[str]:
 def test_it_learns_what_follows(encoder, negatives):
     journal = journal_of_sessions(cycle())
     options = RecommendationOptions(hidden=16, epochs=12, encoder=encoder)
-    effort = Effort(learning_rate=0.02, queries=32, input_dropout=0.1, dropout=0.0, negatives=negatives)
+    effort = Effort(passes=1, learning_rate=0.02, queries=32, input_dropout=0.1, dropout=0.0, negatives=negatives)
     fitted = fit(journal, options=options, effort=effort)
     expected = [str((int(session[-1]) + 1) % 8) for session in cycle()]
     found = best(fitted, journal, everybody(journal))
@@ -202,7 +202,7 @@ def test_fifty_thousand_events_of_one_customer():
     rows = [("big", None, f"{n % 8}", START + np.timedelta64(n, "m")) for n in range(50_000)]
     rows += [("small", None, f"{n % 8}", START + np.timedelta64(n, "h")) for n in range(10)]
     journal = assemble({"interactions": interactions_table(rows)}, OPTIONS)
-    fitted = fit(journal, effort=Effort(learning_rate=0.03, queries=128, input_dropout=0.1, dropout=0.0))
+    fitted = fit(journal, effort=Effort(passes=1, learning_rate=0.03, queries=128, input_dropout=0.1, dropout=0.0))
     assert best(fitted, journal, everybody(journal)) == ["0", "2"]
 
 

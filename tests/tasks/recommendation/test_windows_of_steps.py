@@ -102,7 +102,7 @@ def batches_of(journal: Journal, until=None, **effort) -> TrainingBatches:
     active = np.flatnonzero(counts)
     lessons = Lessons.before(reader, until, 0)
     return TrainingBatches(
-        reader, items.codes(journal.catalogue), lessons, active, counts[active] * 1.0, Effort(**effort)
+        reader, items.codes(journal.catalogue), lessons, active, counts[active] * 1.0, Effort(**{"passes": 1, **effort})
     )
 
 
@@ -149,6 +149,13 @@ def test_newer_steps_weigh_more():
     journal = journal_of_sessions([["a", "b"], ["b", "c"]])
     weights = np.sort(np.concatenate([b.weight for b in batches_of(journal, recency=2.0).batches(0, 0)]))
     assert weights[-1] == pytest.approx(1.0) and weights[0] < weights[-1]
+
+
+def test_a_small_shop_is_gone_over_several_times():
+    journal = random_journal(0)
+    once, thrice = batches_of(journal, queries=16), batches_of(journal, queries=16, passes=3)
+    assert len(list(thrice.batches(0, 1))) == len(thrice) == 3 * len(once)
+    assert asked(thrice) == sorted(3 * asked(once))
 
 
 def test_batches_depend_on_epoch_and_seed_alone():
