@@ -57,6 +57,15 @@ def backtest_cases(journal: Journal, start: Instant, end: Instant) -> Cases:
     return _cases_of(journal, rows[kept], entity[kept])
 
 
+def first_steps(journal: Journal, start: Instant, end: Instant) -> Cases:
+    """The first step of every entity that began in [start, end): nothing of it is known before."""
+    begun = np.flatnonzero(journal.events.lengths > 0)
+    rows = journal.events.offsets[begun]
+    at = journal.events.occurred_at[rows]
+    inside = (at >= start) & (at < end)
+    return _cases_of(journal, rows[inside], begun[inside])
+
+
 def folds(journal: Journal, options: RecommendationOptions, as_of: Instant) -> list[Fold]:
     """Up to three windows over the latest tenth of the steps that had something before them; one fit before the first.
 

@@ -14,7 +14,7 @@ from forecasting.task import Cases, Fit, Forecaster, Instant, Recipe
 from tasks.recommendation.blend import MOST_CASES, Blend, fit_blend
 from tasks.recommendation.candidates import Candidates
 from tasks.recommendation.fitted import FittedNetwork, restore_network
-from tasks.recommendation.folds import latest, thinned, truth
+from tasks.recommendation.folds import first_steps, latest, thinned, truth
 from tasks.recommendation.forecast import Ranking
 from tasks.recommendation.journal import Journal
 from tasks.recommendation.options import RecommendationOptions
@@ -23,6 +23,9 @@ from tasks.recommendation.signals import signals
 from tasks.recommendation.training import fit_network
 
 FORMAT = 1
+
+FIRST_STEPS = 500
+"""First steps that the blend is fitted on besides, at most: what a new customer is shown is learnt from them."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,9 @@ def _search(journal: Journal, fit: Fit, options: RecommendationOptions) -> Recip
         checkpoint=_within(fit, "earlier"),
         progress=fit.progress,
     )
-    cases = thinned(journal, cases, MOST_CASES)
+    later, first = thinned(journal, cases, MOST_CASES), first_steps(journal, begin, fit.until)
+    first = thinned(journal, first, FIRST_STEPS)
+    cases = Cases(np.append(later.entity, first.entity), np.append(later.cutoff, first.cutoff))
     found = signals(journal, cases, network.logits(journal, cases), begin)
     blend = fit_blend(found, truth(journal, cases), seed=fit.seed)
     return Recipe(network.epochs, {"blend": blend.document()})

@@ -30,7 +30,7 @@ from forecasting.task import Cases
 from tasks.recommendation import folds as recommendation_folds
 from tasks.recommendation.assemble import assemble
 from tasks.recommendation.example import example
-from tasks.recommendation.folds import backtest_cases, cases_at, folds, steps_seen, truth
+from tasks.recommendation.folds import backtest_cases, cases_at, first_steps, folds, steps_seen, truth
 from tasks.recommendation.journal import ENTITY_KINDS
 from tasks.recommendation.options import RecommendationOptions
 
@@ -72,6 +72,13 @@ def test_an_order_of_nobody_is_never_a_case():
     journal = assemble(orders_tables([("1", None, START, ["a"]), ("2", "x", START + HOUR, ["a"])]), OPTIONS)
     assert backtest_cases(journal, START, END).entity.tolist() == [0]
     assert cases_at(journal, OPTIONS, START + DAY).entity.tolist() == [0]
+
+
+def test_first_steps_come_from_nothing():
+    journal = journal_of_sessions([["b", "a"], ["b"], ["a", "b"], ["a"]], [None, "x", "x", None])
+    cases = first_steps(journal, START, START + 3 * DAY)
+    assert cases.cutoff.tolist() == [START.item(), (START + DAY).item()] and not steps_seen(journal, cases).any()
+    assert named_truth(journal, cases) == [[], ["b"]]
 
 
 def test_a_case_without_a_next_step_has_no_outcome():
