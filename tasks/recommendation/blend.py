@@ -7,7 +7,7 @@ as what was really chosen next gives them. Each weight depends on how much is kn
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,9 @@ SAMPLE = 256
 """Others of a case that stand for all the rest."""
 
 _AT_ONCE = 128
+
+Truth = tuple[np.ndarray, np.ndarray]
+"""What cases chose next: (offsets int64 [n + 1], items int32), as `folds.truth` gives it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,35 +83,44 @@ class Blend:
         return Blend(every, some)
 
 
-def fit_blend(
-    signals: Signals, truth: tuple[np.ndarray, np.ndarray], *, seed: int = 0, penalty: float = PENALTY
-) -> Blend:
-    """The weights under which what n cases chose next is most likely.
+def fit_blend(blocks: Iterable[tuple[Signals, Truth]], *, seed: int = 0, penalty: float = PENALTY) -> Blend:
+    """The weights under which what the cases of all blocks chose next is most likely.
 
-    `truth`: (offsets int64 [n + 1], items int32), as `folds.truth` gives it; cases without any are left out. The cases
-    must be later than what the network was trained on, and should be like those to come. Of more than MOST_CASES cases
-    take a sample before asking for their signals. Deterministic for a seed.
+    Cases that chose nothing are left out. They must be later than what the network was trained on, and should be like
+    those to come. Blocks are looked at one after the other, and only the alternatives of each case are kept: of more
+    than MOST_CASES cases take a sample before asking for their signals. Deterministic for a seed.
     """
+    random = np.random.default_rng(seed)
+    parts: list[tuple[np.ndarray, ...]] = []
+    for signals, truth in blocks:
+        parts += _draw_all(signals, truth, random)
     names = ([NETWORK] if signals.logits is not None else []) + list(signals.vector_names)
     some_names = _some_names(signals)
     # what is not known better: the network's own probabilities
     every = np.zeros((len(names), len(CONTEXT)))
     every[0, 0] = signals.logits is not None
     some = np.zeros((len(some_names), len(CONTEXT)))
-    if truth[0][-1] > 0:
-        every, some = fit_choice(draw_choices(signals, truth, seed), every, some, penalty, ROUNDS)
+    if parts:
+        every, some = fit_choice(_choices(parts), every, some, penalty, ROUNDS)
     return Blend(dict(zip(names, every, strict=True)), dict(zip(some_names, some, strict=True)))
 
 
-def draw_choices(signals: Signals, truth: tuple[np.ndarray, np.ndarray], seed: int) -> Choices:
+def draw_choices(signals: Signals, truth: Truth, seed: int) -> Choices:
     """The alternatives of each case that chose something, with a sample for those that nothing speaks for."""
+    return _choices(_draw_all(signals, truth, np.random.default_rng(seed)))
+
+
+def _draw_all(signals: Signals, truth: Truth, random: np.random.Generator) -> list[tuple[np.ndarray, ...]]:
     offsets, wanted = truth
     used = np.flatnonzero(np.diff(offsets) > 0)
-    random = np.random.default_rng(seed)
-    parts = []
-    for start in range(0, len(used), _AT_ONCE):
-        parts.append(_draw(signals, used[start : start + _AT_ONCE], offsets, wanted, random))
-    counts, every, some, rows, stands_for, chosen = (list(column) for column in zip(*parts, strict=True))
+    return [
+        _draw(signals, used[start : start + _AT_ONCE], offsets, wanted, random)
+        for start in range(0, len(used), _AT_ONCE)
+    ]
+
+
+def _choices(parts: list[tuple[np.ndarray, ...]]) -> Choices:
+    counts, every, some, rows, stands_for, chosen, context = (list(column) for column in zip(*parts, strict=True))
     before = np.cumsum([0] + [len(part) for part in every[:-1]])
     return Choices(
         np.concatenate([[0], np.cumsum(np.concatenate(counts))]),
@@ -117,14 +129,14 @@ def draw_choices(signals: Signals, truth: tuple[np.ndarray, np.ndarray], seed: i
         np.concatenate([part + shift for part, shift in zip(rows, before, strict=True)]),
         np.concatenate(stands_for),
         np.concatenate(chosen),
-        _context(signals.steps[used]),
+        np.concatenate(context),
     )
 
 
 def _draw(
     signals: Signals, cases: np.ndarray, offsets: np.ndarray, wanted: np.ndarray, random: np.random.Generator
 ) -> tuple[np.ndarray, ...]:
-    """(alternatives of each case, then `every`, `some`, `rows`, `stands_for` and `chosen` as in `Choices`)."""
+    """(alternatives of each case, then `every`, `some`, `rows`, `stands_for`, `chosen`, `context` as in `Choices`)."""
     count, items = len(cases), signals.vectors.shape[2]
     line = np.arange(count)
     entry = np.full((count, items), -1, np.int64)  # where in the candidates an item stands
@@ -158,7 +170,8 @@ def _draw(
     rows = np.flatnonzero(place >= 0)
     some = _some(signals, case[rows], item[rows], place[rows])
     stands_for = np.where(itself[one, item], 0, np.log(np.maximum(ratio, 1e-9))[one]).astype(np.float32)
-    return np.bincount(one, minlength=count), every, some, rows, stands_for, chosen[one, item]
+    context = _context(signals.steps[cases])
+    return np.bincount(one, minlength=count), every, some, rows, stands_for, chosen[one, item], context
 
 
 def _some(signals: Signals, case: np.ndarray, item: np.ndarray, place: np.ndarray) -> np.ndarray:

@@ -25,13 +25,15 @@ LEAST_JUDGED = 60
 JUDGED = 0.1
 """Share of steps, the latest ones, on which a recipe is judged."""
 
-_DAY = np.timedelta64(1, "D")
+REMEMBERED = "remembered"
+"""Column of cases: the instant, datetime64[us] [n], as of which they look at what others did. Cases without it leave
+that to their forecaster, which then looks a little further back and need not look anew for every case."""
 
 
 def cases_at(journal: Journal, options: RecommendationOptions, as_of: Instant) -> Cases:
     """Every customer that exists at an instant, and every session without customer whose last event is at most
     `session_days` older than the newest event of all; `seen` counts source rows of its latest session (orders of a
-    customer)."""
+    customer). They go by all that is `remembered` at that very instant."""
     events = journal.events
     every = np.arange(len(journal))
     last = events.stop(every, np.full(len(journal), as_of, "datetime64[us]")) - 1
@@ -43,7 +45,8 @@ def cases_at(journal: Journal, options: RecommendationOptions, as_of: Instant) -
         fresh = newest - at <= np.timedelta64(round(options.session_days * 86_400e6), "us")
         chosen |= (journal.kind == SESSION) & begun & fresh & has_list(journal)
     entity = every[chosen]
-    return with_seen(journal, Cases(entity, np.full(len(entity), as_of, "datetime64[us]")))
+    cutoff = np.full(len(entity), as_of, "datetime64[us]")
+    return with_seen(journal, Cases(entity, cutoff, {REMEMBERED: cutoff}))
 
 
 def backtest_cases(journal: Journal, start: Instant, end: Instant) -> Cases:

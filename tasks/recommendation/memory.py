@@ -1,7 +1,8 @@
-"""All that is remembered of others, as it stood when the day of a case began.
+"""All that is remembered of others, as it stood at an instant before a case's cutoff.
 
-A day here is 24 hours from the instant at which the forecaster was fitted: what it publishes at once goes by all that
-was known then, and later forecasts by a memory renewed each day.
+What is published goes by all that is known at its cutoff. In a backtest, and where a recipe is judged, cases have
+cutoffs of their own, and the memory is renewed from time to time: once a day counted from the fit, or, of a long
+history to which a day adds little, whenever it has grown by a hundredth.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from scipy import sparse
 from forecasting.task import Cases, Instant
 from tasks.recommendation.alike import Alike
 from tasks.recommendation.candidates import Candidates, Evidence, concatenate, take
+from tasks.recommendation.folds import REMEMBERED
 from tasks.recommendation.follows import Follows
 from tasks.recommendation.journal import Journal
 from tasks.recommendation.neighbours import Neighbours
@@ -45,13 +47,19 @@ SOURCES: dict[str, type[Evidence]] = {
 MIDNIGHT = np.datetime64(0, "us")
 """An anchor of days that begin at midnight, UTC."""
 
-_DAY = np.timedelta64(86_400_000_000, "us")
+DAY = np.timedelta64(86_400_000_000, "us")
+
+GROWTH = 100
+"""A memory is renewed when the history has become longer by this part of it, and at most once a day."""
 
 
-def refresh(cutoff: np.ndarray | np.datetime64, anchor: Instant = MIDNIGHT) -> np.ndarray | np.datetime64:
-    """The instants at which the memory behind cutoffs was made, datetime64[us]: when their days began, counted from
-    `anchor`. So a forecast does not depend on what else is asked, and a day's cases share their indices."""
-    return anchor + (cutoff.astype("datetime64[us]") - anchor) // _DAY * _DAY
+def refresh(
+    cutoff: np.ndarray | np.datetime64, anchor: Instant = MIDNIGHT, every: np.timedelta64 = DAY
+) -> np.ndarray | np.datetime64:
+    """The instants at which the memory behind cutoffs was made, datetime64[us]: the last one before each that is a
+    multiple of `every` away from `anchor`. So a forecast does not depend on what else is asked, and cases share their
+    indices."""
+    return anchor + (cutoff.astype("datetime64[us]") - anchor) // every * every
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +124,8 @@ class MemoryCache:
         self._journal = ref(journal)
         self._limit = limit
         self._kept: OrderedDict[Instant, Memory] = OrderedDict()
+        at = journal.events.occurred_at
+        self._begin = at.min() if len(at) else MIDNIGHT
 
     def at(self, instant: Instant) -> Memory:
         """The memory of what was known at `instant`."""
@@ -126,14 +136,19 @@ class MemoryCache:
         return memory
 
     def days(self, cases: Cases, anchor: Instant = MIDNIGHT) -> Iterator[tuple[np.ndarray, Memory]]:
-        """By day from `anchor`: the positions of its cases, int64, and the memory that they go by."""
+        """By instant of memory, counted from `anchor`: the positions of its cases, int64, and the memory itself."""
         if not len(cases):
             return
-        instants, day = np.unique(refresh(cases.cutoff, anchor), return_inverse=True)
+        instants, day = np.unique(self._remembered(cases, anchor), return_inverse=True)
         order = np.argsort(day, kind="stable")
         ends = np.cumsum(np.bincount(day, minlength=len(instants)))
         for instant, of_day in zip(instants, np.split(order, ends[:-1]), strict=True):
             yield of_day, self.at(instant)
+
+    def _remembered(self, cases: Cases, anchor: Instant) -> np.ndarray:
+        if REMEMBERED in cases.columns:
+            return cases.columns[REMEMBERED]
+        return np.asarray(refresh(cases.cutoff, anchor, max(DAY, (anchor - self._begin) // GROWTH)))
 
     def candidates(self, source: str, cases: Cases) -> Candidates:
         """What one of `SOURCES` says of cases, each by the memory of its day."""

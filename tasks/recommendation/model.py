@@ -18,7 +18,7 @@ from tasks.recommendation.folds import first_steps, latest, thinned, truth
 from tasks.recommendation.forecast import Ranking
 from tasks.recommendation.journal import Journal
 from tasks.recommendation.options import RecommendationOptions
-from tasks.recommendation.ranking import rank
+from tasks.recommendation.ranking import BLOCK_BYTES, rank
 from tasks.recommendation.signals import signals
 from tasks.recommendation.training import fit_network
 
@@ -129,8 +129,12 @@ def _search(journal: Journal, fit: Fit, options: RecommendationOptions) -> Recip
     later, first = thinned(journal, cases, MOST_CASES), first_steps(journal, begin, fit.until)
     first = thinned(journal, first, FIRST_STEPS)
     cases = Cases(np.append(later.entity, first.entity), np.append(later.cutoff, first.cutoff))
-    found = signals(journal, cases, network.logits(journal, cases), begin)
-    blend = fit_blend(found, truth(journal, cases), seed=fit.seed)
+    at_once = int(np.clip(BLOCK_BYTES // (4 * max(len(journal.catalogue), 1)), 1, len(cases)))
+    blocks = (cases.take(np.arange(k, min(k + at_once, len(cases)))) for k in range(0, len(cases), at_once))
+    opinions = (
+        (signals(journal, block, network.logits(journal, block), begin), truth(journal, block)) for block in blocks
+    )
+    blend = fit_blend(opinions, seed=fit.seed)
     return Recipe(network.epochs, {"blend": blend.document()})
 
 

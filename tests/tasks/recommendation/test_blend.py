@@ -94,7 +94,7 @@ def test_scores_are_what_the_weights_say():
 def test_finds_the_weights_that_made_the_choices():
     signals, blend = made_up(4000), truth_blend()
     truth = choose(total(blend, signals))
-    found = fit_blend(signals, truth)
+    found = fit_blend([(signals, truth)])
     assert set(found.every) == set(blend.every)
     assert found.some.keys() == blend.some.keys()
     for steps in (1, 3):
@@ -110,7 +110,7 @@ def test_baskets_count_as_the_mean_of_their_items():
     signals = made_up(300)
     wanted = np.sort(np.argsort(np.random.default_rng(3).random((300, ITEMS)), axis=1)[:, :3], axis=1).astype(np.int32)
     truth = (np.arange(301) * 3, wanted.ravel())
-    found = fit_blend(signals, truth, penalty=1e-6)
+    found = fit_blend([(signals, truth)], penalty=1e-6)
     best = likelihood(total(found, signals), truth)
     for name in found.some:
         for change in (-0.1, 0.1):
@@ -127,7 +127,7 @@ def test_a_sample_stands_for_the_rest_of_many_items():
     sizes = np.add.reduceat(np.exp(choices.stands_for.astype(np.float64)), choices.offsets[:-1])
     np.testing.assert_allclose(sizes, 3000, rtol=1e-4)
     np.testing.assert_allclose(np.add.reduceat(choices.chosen, choices.offsets[:-1]), 1, rtol=1e-5)
-    found = fit_blend(signals, truth)
+    found = fit_blend([(signals, truth)])
     assert likelihood(total(found, signals), truth) > likelihood(total(blend, signals), truth) - 0.01
 
 
@@ -149,7 +149,7 @@ def test_cases_that_chose_nothing_are_left_out():
 def test_documents_restore_to_the_same_bits_and_seeds_repeat():
     signals, blend = made_up(200, items=2000), truth_blend()
     truth = choose(total(blend, signals))
-    one, other = fit_blend(signals, truth, seed=3), fit_blend(signals, truth, seed=3)
+    one, other = fit_blend([(signals, truth)], seed=3), fit_blend([(signals, truth)], seed=3)
     assert one.document() == other.document()
     restored = Blend.restore(json.loads(json.dumps(one.document())))
     assert total(restored, signals).tobytes() == total(one, signals).tobytes()
@@ -167,14 +167,14 @@ def test_without_network_and_own_items():
         signals.vector_names,
         ("similar_log",),
     )
-    blend = fit_blend(bare, choose(total(fit_blend(signals, choose(signals.vectors[signals.day, 0])), signals)))
+    blend = fit_blend([(bare, choose(total(fit_blend([(signals, choose(signals.vectors[signals.day, 0]))]), signals)))])
     assert set(blend.every) == {"popular", "again"} and set(blend.some) == {"similar_log"}
     assert np.isfinite(total(blend, bare)).all()
 
 
 def test_without_outcomes_the_network_speaks_for_itself():
     signals = made_up(10)
-    blend = fit_blend(signals, (np.zeros(11, np.int64), np.empty(0, np.int32)))
+    blend = fit_blend([(signals, (np.zeros(11, np.int64), np.empty(0, np.int32)))])
     np.testing.assert_array_equal(total(blend, signals), signals.logits)
 
 
