@@ -10,44 +10,84 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
+import wish_shops
 from program import Program, write_shop
 
 from db.engines import Warehouse, open_warehouse
 
-POINTS = int(os.environ.get("FAULT_POINTS", "3"))
-SERIES, HORIZON = 12, 28
+
+@dataclass(frozen=True)
+class Job:
+    """A task's night: the shop that `write` makes, of which `sources` are loaded, and the rows of each view, the same
+    every night. `points`: where it is killed."""
+
+    task: str
+    write: Callable[[Path], Mapping[str, Path]]
+    sources: tuple[str, ...]
+    rows: Mapping[str, int]
+    points: int
 
 
-def test_no_kill_shows_half_a_run(program: Program) -> None:
-    files = write_shop(program.directory)
-    for source in ("sales", "stock", "supply"):
+def _points(usual: int) -> int:
+    return int(os.environ.get("FAULT_POINTS", usual))
+
+
+def _clicks(directory: Path) -> Mapping[str, Path]:
+    return wish_shops.write(directory, wish_shops.clicks())
+
+
+JOBS = [
+    Job(
+        "demand",
+        write_shop,
+        ("sales", "stock", "supply"),
+        {"current_demand_forecasts": 12 * 28, "current_reorder_plan": 12},
+        _points(3),
+    ),
+    Job(
+        "recommendation",
+        _clicks,
+        ("interactions", "items", "customers"),
+        {"current_recommendations": 8 * (25 + 56), "current_recommendation_items": 33},  # customers and sessions
+        _points(1),
+    ),
+]
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.task)
+def test_no_kill_shows_half_a_run(program: Program, job: Job) -> None:
+    files = job.write(program.directory)
+    for source in job.sources:
         program("load", source, str(files[source]))
     began = time.monotonic()
-    program("run", "demand", *_night(0), code=(0, 3))
+    program("run", job.task, *_night(0), code=(0, 3))
     whole = time.monotonic() - began
 
     dice = random.Random(7)
     warehouse = open_warehouse(program.url)
     survived = 0
     try:
-        with _watching(warehouse) as complaints:
-            for point in range(1, POINTS + 1):
-                process = program.start("run", "demand", *_night(point), "--retrain", "always")
+        with _watching(warehouse, job.rows) as complaints:
+            for point in range(1, job.points + 1):
+                process = program.start("run", job.task, *_night(point), "--retrain", "always")
                 time.sleep(dice.uniform(0.2, 1.0) * whole)
                 process.send_signal(signal.SIGKILL)
                 process.wait()
                 survived += not complaints
-            program("run", "demand", *_night(POINTS + 1), code=(0, 3))
-            program("run", "demand", *_night(POINTS), code=(0, 3, 5))  # a killed slot is free again, or was done
+            program("run", job.task, *_night(job.points + 1), code=(0, 3))
+            program("run", job.task, *_night(job.points), code=(0, 3, 5))  # a killed slot is free again, or was done
         assert not complaints, complaints[:3]
-        assert _seen(warehouse)[1] == (SERIES * HORIZON, SERIES)
+        assert _seen(warehouse, job.rows)[1] == job.rows
     finally:
         warehouse.close()
-    print(f"kill -9 of run demand ({warehouse.dialect}): survived {survived} of {POINTS}")
+    print(f"kill -9 of run {job.task} ({warehouse.dialect}): survived {survived} of {job.points}")
 
 
 def _night(number: int) -> tuple[str, ...]:
@@ -56,15 +96,15 @@ def _night(number: int) -> tuple[str, ...]:
 
 
 @contextmanager
-def _watching(warehouse: Warehouse) -> Iterator[list[str]]:
-    """A reader that looks at both tables in one snapshot, again and again; what it complains of."""
+def _watching(warehouse: Warehouse, rows: Mapping[str, int]) -> Iterator[list[str]]:
+    """A reader that looks at all views in one snapshot, again and again; what it complains of."""
     complaints: list[str] = []
     stop = threading.Event()
 
     def watch() -> None:
         while not stop.wait(0.02):
-            runs, counts = _seen(warehouse)
-            if len(runs) != 1 or counts != (SERIES * HORIZON, SERIES):
+            runs, counts = _seen(warehouse, rows)
+            if len(runs) != 1 or counts != rows:
                 complaints.append(f"runs {runs}, rows {counts}")
 
     thread = threading.Thread(target=watch)
@@ -76,10 +116,10 @@ def _watching(warehouse: Warehouse) -> Iterator[list[str]]:
         thread.join()
 
 
-def _seen(warehouse: Warehouse) -> tuple[set[str], tuple[int, int]]:
+def _seen(warehouse: Warehouse, views: Iterable[str]) -> tuple[set[str], dict[str, int]]:
     """The runs that the views show together, and the rows of each."""
-    forecasts = sa.table("current_demand_forecasts", sa.column("run_id"))
-    plan = sa.table("current_reorder_plan", sa.column("run_id"))
     with warehouse.reading() as connection:
-        shown = [list(connection.scalars(sa.select(view.c.run_id))) for view in (forecasts, plan)]
-    return {run for runs in shown for run in runs}, (len(shown[0]), len(shown[1]))
+        shown = {
+            view: list(connection.scalars(sa.select(sa.column("run_id")).select_from(sa.table(view)))) for view in views
+        }
+    return {run for runs in shown.values() for run in runs}, {view: len(runs) for view, runs in shown.items()}
