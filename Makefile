@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
        $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test faults lint format bench bench-demand bench-reading bench-scale docs clean
+.PHONY: help install demo test faults lint format bench bench-demand bench-recommendation bench-reading bench-scale docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,7 +37,7 @@ help:  ## this list
 
 install: .venv/.installed  ## the environment with the suite in it
 
-demo: .venv/.installed  ## the main job on real sales, from an empty warehouse to the report
+demo: .venv/.installed  ## both jobs on real sales, from an empty warehouse to the reports
 	@$(BIN)/forecasting demo
 
 test: .venv/.installed-dev  ## all tests, on SQLite and a real PostgreSQL, and the rules of import
@@ -60,10 +60,13 @@ format: .venv/.installed-dev  ## let ruff rewrite what it can
 docs: .venv/.installed  ## rewrite the command reference from the commands themselves
 	@$(BIN)/python -m forecasting.app.reference > docs/COMMANDS.md
 
-bench: bench-reading bench-scale bench-demand  ## all benchmarks: accuracy beside peers, speed as ratios
+bench: bench-reading bench-scale bench-demand bench-recommendation  ## all benchmarks: accuracy beside peers, speed as ratios
 
 bench-demand: .venv/.installed-bench  ## demand: accuracy and speed beside statsforecast and LightGBM
 	@$(BIN)/python -m benchmarks.demand
+
+bench-recommendation: .venv/.installed-dev  ## recommendation: accuracy and speed beside baselines, each target
+	@$(BIN)/python -m benchmarks.recommendation
 
 bench-reading: .venv/.installed-dev  ## reading 1, 3 and 10 million rows from SQLite and PostgreSQL
 	@$(BIN)/python -m benchmarks.reading

@@ -49,6 +49,12 @@ TEMPLATE = """\
 # features = []                  # the same, known only up to the cutoff
 # encoder = "gru"                # or "lstm"
 
+# [tasks.recommendation]
+# k = 20                         # items for every customer and session
+# exclude_seen = false           # true: nothing that the customer has had to do with
+# deny_categories = []           # never to be shown; deny = [] for items
+# per_category = 5               # at most so many of one category in a list
+
 # [tasks.weekly-demand]          # the same task again under another name
 # type = "demand"
 # frequency = "W"

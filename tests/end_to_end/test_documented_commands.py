@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from program import STRANGER, write_shop
+from wish_shops import clicks
 
 from forecasting.app.main import cli
 
@@ -44,6 +45,8 @@ def test_every_documented_command_runs(tmp_path: Path, monkeypatch: pytest.Monke
     files = write_shop(tmp_path)
     (tmp_path / "forecasting.toml").unlink()
     (tmp_path / "sales-2026.csv.gz").write_bytes(gzip.compress(files["sales"].read_bytes()))
+
+    clicks()["interactions"].to_csv(tmp_path / "clicks.csv", index=False)
 
     commands = documented()
     loads = [command for command in commands if command.startswith("load")]

@@ -23,7 +23,8 @@ def command(workspace: Workspace) -> ExitCode:
     """Check configuration, warehouses, sources and data, and say all that is wrong at once.
 
     Reads every source that a configured task needs, writes nothing. Exit code 2 where the configuration cannot be
-    followed, 4 where a source is missing or holds too many bad rows.
+    followed, 4 where a source is missing or holds too many bad rows. Where the file names no tasks, all installed
+    ones are tried, and one without its sources is no error as long as another can run.
     """
     with workspace.console.progress() as progress:
         progress("reading sources", 0, 0)

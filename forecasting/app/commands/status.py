@@ -20,6 +20,7 @@ def command(workspace: Workspace) -> ExitCode:
 
     Reads the ledgers alone. Exit code 1 where something is stale: a job's slot that is not published six hours after
     it was due, or, for a task without a job, rows older than `stale_after_hours` of [settings].
+    Where the file names no tasks, those that never ran are not waited for.
     """
     found = status(workspace)
     console = workspace.console
