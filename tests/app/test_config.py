@@ -84,6 +84,12 @@ def test_paths_of_the_file_are_taken_from_its_directory(tmp_path: Path) -> None:
     assert load(file, FORECASTING_VAR="elsewhere").var == Path("elsewhere")
 
 
+def test_a_word_where_a_list_belongs(tmp_path: Path) -> None:
+    workspace = Workspace(load(written(tmp_path, "[tasks.recommendation]\ndeny = 'a'")), Console())
+    with pytest.raises(ConfigurationError, match="'deny': it should be a list"):
+        workspace.task("recommendation")
+
+
 def test_without_a_file_everything_has_a_default(shop: Path) -> None:
     found = load(None)
     assert (found.file, found.var, dict(found.tasks)) == (None, Path("var"), {})
