@@ -44,8 +44,8 @@ Metrics = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Cost:
-    """CPU-seconds of the whole fit (search, blend and refit) and of predicting all cases; the largest memory in MB. `race`,
-    `race_memory`: what `race` found."""
+    """CPU-seconds of the whole fit (search, blend and refit) and of predicting all cases; the largest memory in MB.
+    `race`, `race_memory`: what `race` found."""
 
     fit: float
     predict: float
