@@ -14,7 +14,7 @@ class Catalogue:
 
     `ids`: object [N] of str, ascending, each once; everywhere else an item is its position here. `known_from`:
     datetime64[us] [N], UTC, an item exists for a cutoff later than this: `introduced_at` or `known_at` where the source
-    says so, else its first event, else (listed, never touched) the newest instant of the data. `listed`: bool [N],
+    says so, else its first event, else (listed, never touched) the first event of all. `listed`: bool [N],
     whether `items` lists it, all True without that source; only listed items are recommended. `title`: object [N] of
     str or None. `price`: float64 [N], NaN where unknown. `labels`: int32 codes [N] (-1: missing) by column, `category`
     and `brand` among them; `categories`: object array of str that the codes of each index.

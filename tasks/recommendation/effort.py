@@ -16,8 +16,8 @@ class Effort:
     of its states."""
 
     epochs: int = 1000
-    steps: int = 300
-    passes: int = 3
+    steps: int = 200
+    passes: int = 2
     learning_rate: float = 3e-3
     schedule: Literal["onecycle", "cosine"] = "cosine"
     weight_decay: float = 0.1

@@ -45,8 +45,8 @@ def listing(items: pa.Table | None, touched: pa.Array, item: np.ndarray, at: np.
     event = np.full(len(ids), np.datetime64("NaT"), "datetime64[us]")
     event[find(touched_used, ids)] = first
     known_from = np.fmin(known_from, event)
-    newest = at.max() if len(at) else np.datetime64(0, "us")
-    known_from[np.isnat(known_from)] = newest
+    # What nobody has touched, and the source does not date, is mostly old stock, and must not pass for new.
+    known_from[np.isnat(known_from)] = at.min() if len(at) else np.datetime64(0, "us")
 
     title = np.full(len(ids), None, object)
     price = np.full(len(ids), np.nan)

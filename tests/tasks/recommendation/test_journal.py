@@ -154,6 +154,11 @@ def test_an_item_touched_before_it_was_announced_exists_from_then_on():
     assert catalogue.known(START).tolist() == [False] and catalogue.known(START + US).tolist() == [True]
 
 
+def test_what_nobody_touched_and_nothing_dates_is_old_stock():
+    journal = of([("x", "s", "a", START), ("x", "s", "b", START + DAY)], items=items_table(["a", "b", "c"]))
+    assert journal.catalogue.known_from.tolist() == [START, START + DAY, START]
+
+
 def test_the_first_known_version_of_an_item_counts():
     items = items_table(
         ["a", "a", "b"],
