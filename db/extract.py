@@ -49,6 +49,8 @@ def extract(
     reader = _Reader(results, warehouses or {}, mappings or {}, limit_share, now or datetime.now(UTC), sources)
     asked = _merged(needs)
     for need in asked:
+        if need.only_with and need.only_with not in reader.found:
+            continue
         if not reader.read(need) and need.instead:
             for name in need.instead:
                 extra = need.extra if name == need.instead[0] else ()
@@ -125,6 +127,7 @@ def _merged(needs: Sequence[SourceNeed]) -> list[SourceNeed]:
                 extra=tuple(dict.fromkeys((*before.extra, *need.extra))),
                 required=before.required or need.required,
                 instead=before.instead or need.instead,
+                only_with=before.only_with if need.only_with == before.only_with else "",
             )
         )
     return list(merged.values())

@@ -131,6 +131,8 @@ class _Reader:
         for need in wanted:
             if need.source in instead and not self._needed_instead(need.source, needs, tables):
                 continue
+            if need.only_with and need.only_with not in tables:
+                continue
             checked = self._source(need)
             if need.source in self.broken:
                 problem = problem or self.broken[need.source]

@@ -68,8 +68,9 @@ class SourceNeed:
 
     `extra` names columns beyond the canonical ones, delivered as `Kind.ANY`. `required` false: read where it has
     rows. `instead`: sources to read where this one is absent (sales from orders and order_lines), the first of them
-    with the same `extra`. `main`: the source whose rows the task forecasts, whose freshness `status` shows. `without`:
-    what its absence costs, in words that `check` shows ("no order quantities").
+    with the same `extra`. `main`: the source whose rows the task forecasts, whose freshness `status` shows.
+    `only_with`: a source named before, without which this one says nothing: then it is neither read nor missed.
+    `without`: what its absence costs, in words that `check` shows ("no order quantities").
     """
 
     source: str
@@ -77,6 +78,7 @@ class SourceNeed:
     required: bool = True
     instead: tuple[str, ...] = ()
     main: bool = False
+    only_with: str = ""
     without: str = ""
 
 

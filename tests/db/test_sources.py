@@ -198,6 +198,14 @@ def test_absent_sources(shop):
         shop.extract(SourceNeed("sales", instead=("orders", "order_lines")))
 
 
+def test_what_says_something_beside_orders_alone_is_read_with_them_alone(shop):
+    shop.create("locations", {"location_id": sa.Text()}, [("store",)])
+    needs = [SourceNeed("orders", required=False), SourceNeed("locations", required=False, only_with="orders")]
+    assert not extract(needs, shop.source()).tables
+    shop.create("orders", {"order_id": sa.Integer(), "placed_at": sa.DateTime()}, [(1, dt.datetime(2020, 1, 1))])
+    assert set(extract(needs, shop.source()).tables) == {"orders", "locations"}
+
+
 def test_sales_derived_where_absent(shop):
     day = dt.datetime(2020, 1, 1)
     shop.create("orders", {"order_id": sa.Text(), "placed_at": sa.DateTime()}, [("1", day)])
