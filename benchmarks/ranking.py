@@ -118,7 +118,8 @@ def shop(customers: int, items: int, events: int) -> Journal:
         latitude=np.full(customers, np.nan),
         longitude=np.full(customers, np.nan),
         known_from=np.full(customers, before),
-        place_from=np.full(customers, before),
+        region_from=np.full(customers, before),
+        coordinates_from=np.full(customers, before),
         step_row=np.arange(rows + 1),
     )
 

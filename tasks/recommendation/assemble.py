@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from forecasting.histories import Histories
 from forecasting.schema import DataError, SourceNeed
-from tasks.recommendation import surroundings
 from tasks.recommendation.columns import find, labels, numbers
 from tasks.recommendation.journal import Journal, Stock
 from tasks.recommendation.listing import listing
@@ -17,6 +16,7 @@ from tasks.recommendation.options import RecommendationOptions
 from tasks.recommendation.population import population
 from tasks.recommendation.records import Records, counts_from, from_interactions, from_orders
 from tasks.recommendation.sequence import sequence
+from tasks.recommendation.weather import regional_weather, weather_columns
 
 
 def needs(options: RecommendationOptions) -> tuple[SourceNeed, ...]:
@@ -24,12 +24,17 @@ def needs(options: RecommendationOptions) -> tuple[SourceNeed, ...]:
     optional = {
         "items": "every item ever touched is recommended, without titles, and new items borrow nothing from their kind",
         "customers": "customers without events get no list, and nobody has a region",
-        "locations": "orders whose origin has no coordinates of its own have no distance",
         "stock": "items that are sold out are recommended all the same",
         "weather": "weather plays no part",
     }
     return (
         SourceNeed("interactions", options.features, instead=("orders", "order_lines"), main=True),
+        SourceNeed(
+            "locations",
+            required=False,
+            only_with="orders",
+            without="orders whose origin has no coordinates of its own have no distance",
+        ),
         *(SourceNeed(name, required=False, without=cost) for name, cost in optional.items()),
     )
 
@@ -56,12 +61,12 @@ def assemble(sources: Mapping[str, pa.Table], options: RecommendationOptions) ->
         "price": _in_order(records.price, order.row),
         **{name: _in_order(values, order.row) for name, values in records.columns.items()},
     }
-    weather = surroundings.weather(sources.get("weather"))
+    weather = regional_weather(sources.get("weather"))
     if weather is not None:
         owner = people.of_record[order.row]
-        region = np.where(people.place_from[owner] <= order.at, people.region[owner], -1)
+        region = np.where(people.region_from[owner] <= order.at, people.region[owner], -1)
         occurred_at = records.occurred_at[order.row]
-        columns |= surroundings.weather_columns(weather, people.regions, region, occurred_at, order.at)
+        columns |= weather_columns(weather, people.regions, region, occurred_at, order.at)
     return Journal(
         events=Histories(people.ids, order.offsets, order.at, order.at, columns, records.categories),
         catalogue=catalogue,
@@ -72,7 +77,8 @@ def assemble(sources: Mapping[str, pa.Table], options: RecommendationOptions) ->
         latitude=people.latitude,
         longitude=people.longitude,
         known_from=people.known_from,
-        place_from=people.place_from,
+        region_from=people.region_from,
+        coordinates_from=people.coordinates_from,
         step_row=order.step_row,
         stock=_stock(sources.get("stock"), ids),
         weather=weather,
@@ -103,6 +109,7 @@ def _stock(table: pa.Table | None, ids: pa.Array) -> Stock | None:
     codes, names = labels(table["item_id"])
     item = np.append(find(names, ids), np.int32(-1))[codes]
     location, _ = labels(table["location_id"])
-    known = np.flatnonzero(item >= 0)
-    at = counts_from(table, "observed_at", "stock")[1][known]
-    return Stock(item[known], location[known], at, at, numbers(table["on_hand"])[known])
+    listed = np.flatnonzero(item >= 0)
+    observed_at, at = (instants[listed] for instants in counts_from(table, "observed_at", "stock"))
+    on_hand = numbers(table["on_hand"])[listed]
+    return Stock(item[listed], location[listed], observed_at, at + np.timedelta64(1, "us"), on_hand)

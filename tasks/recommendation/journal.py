@@ -41,8 +41,8 @@ class Journal:
     then sessions ascending (an order without a customer is a session of one step, outside of `session`: others learn
     from it, and it gets no list). `known_from`: datetime64[us] [E], UTC, the entity exists for a cutoff later than
     this: signed up, or its first event. `region`: int32 [E], -1 where unknown, into `regions` (object of str).
-    `latitude`, `longitude`: float64 [E] degrees, NaN where unknown. `place_from`: datetime64[us] [E], region and
-    coordinates count for a cutoff later than this (`region_at`): without a source `customers` they come from the
+    `latitude`, `longitude`: float64 [E] degrees, NaN where unknown. `region_from`, `coordinates_from`: datetime64[us]
+    [E], they count for a cutoff later than this (`region_at`): what the source `customers` does not say comes from the
     entity's first order.
     `step_row`: int64 [S + 1], the first row of each step, and R. `stock`: by instant, see `Stock`. `weather`: by region
     and day.
@@ -57,7 +57,8 @@ class Journal:
     latitude: np.ndarray
     longitude: np.ndarray
     known_from: np.ndarray
-    place_from: np.ndarray
+    region_from: np.ndarray
+    coordinates_from: np.ndarray
     step_row: np.ndarray
     stock: Stock | None = None
     weather: Weather | None = None
@@ -68,7 +69,7 @@ class Journal:
 
     def region_at(self, entity: np.ndarray, cutoff: np.ndarray | np.datetime64) -> np.ndarray:
         """The regions, int32 [n], of entities as far as known at their cutoffs; -1 where not."""
-        return np.where(self.place_from[entity] < cutoff, self.region[entity], np.int32(-1))
+        return np.where(self.region_from[entity] < cutoff, self.region[entity], np.int32(-1))
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 from forecasting.clock import visible
+from forecasting.features.space import missing_place
 from forecasting.task import Cases, Instant
 from tasks.recommendation.candidates import Candidates
 from tasks.recommendation.journal import Journal
@@ -126,7 +127,8 @@ def _nearest(journal: Journal, instant: Instant) -> sparse.csr_array:
     """[G, G], 1 for the `AROUND` nearest regions of each, by great-circle distance of their customers' mean places."""
     regions = len(journal.regions)
     region = journal.region_at(np.arange(len(journal)), instant)
-    known = (region >= 0) & ~np.isnan(journal.latitude) & ~np.isnan(journal.longitude)
+    known = (region >= 0) & (journal.coordinates_from < instant)
+    known &= ~missing_place(journal.latitude, journal.longitude)
     region = region[known]
     latitude, longitude = np.radians(journal.latitude[known]), np.radians(journal.longitude[known])
     points = np.stack(

@@ -17,8 +17,8 @@ _ALWAYS = np.datetime64(-(2**62), "us")
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """E entities: `ids`, `kind`, `known_from`, `region`, `regions`, `latitude`, `longitude`, `place_from` as in
-    `Journal`; `of_record`: int32 [R], the entity of each record."""
+    """E entities: `ids`, `kind`, `known_from`, `region`, `regions`, `region_from`, `latitude`, `longitude`,
+    `coordinates_from` as in `Journal`; `of_record`: int32 [R], the entity of each record."""
 
     ids: np.ndarray
     kind: np.ndarray
@@ -27,7 +27,8 @@ class Population:
     regions: np.ndarray
     latitude: np.ndarray
     longitude: np.ndarray
-    place_from: np.ndarray
+    region_from: np.ndarray
+    coordinates_from: np.ndarray
     of_record: np.ndarray
 
 
@@ -57,31 +58,42 @@ def population(records: Records, customers: pa.Table | None) -> Population:
     region = np.full(count, -1, np.int32)
     regions = pa.array([], pa.string())
     latitude, longitude = np.full(count, np.nan), np.full(count, np.nan)
-    place_from = known_from.copy()
+    region_from, coordinates_from = known_from.copy(), known_from.copy()
     if records.places is not None:
         region, regions, latitude, longitude = _first_places(records.places, count, of_record, first)
     if len(listed):
         assert customers is not None
         row = _rows_of(people, customers, listed, names)
-        announced = _announced(customers)[row[row >= 0]]
         told = np.flatnonzero(row >= 0)
-        known_from[told] = np.fmin(known_from[told], announced)
         row = row[told]
+        known_from[told] = np.fmin(known_from[told], _announced(customers)[row])
+        said_from = _known(customers)[row]
         if present(customers, ["region"]):
             codes, spoken = labels(customers["region"])
             both = sorted_union(regions, used(codes, spoken))
             region = recode(region, regions, both)
             own = recode(codes, spoken, both)[row]
             region[told] = np.where(own >= 0, own, region[told])
-            place_from[told] = np.where(own >= 0, _known(customers)[row], place_from[told])
+            region_from[told] = np.where(own >= 0, said_from, region_from[told])
             regions = both
-        there = coordinates(customers, "")
-        known = ~np.isnan(there[0][row])
-        latitude[told[known]], longitude[told[known]] = there[0][row[known]], there[1][row[known]]
-        place_from[told[known]] = _known(customers)[row[known]]
+        own_latitude, own_longitude = (values[row] for values in coordinates(customers, ""))
+        known = ~np.isnan(own_latitude)
+        latitude[told[known]], longitude[told[known]] = own_latitude[known], own_longitude[known]
+        coordinates_from[told[known]] = said_from[known]
     ids = np.concatenate([objects(people), objects(anonymous), np.full(loners, "", object)])
     kind = np.where(np.arange(count) < len(people), CUSTOMER, SESSION).astype(np.int8)
-    return Population(ids, kind, known_from, region, objects(regions), latitude, longitude, place_from, of_record)
+    return Population(
+        ids,
+        kind,
+        known_from,
+        region,
+        objects(regions),
+        latitude,
+        longitude,
+        region_from,
+        coordinates_from,
+        of_record,
+    )
 
 
 def _first_record(count: int, entity: np.ndarray, at: np.ndarray) -> np.ndarray:

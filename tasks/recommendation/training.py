@@ -138,6 +138,8 @@ class _Judge:
         counts = np.diff(offsets)[judged]
         self.fitted, self.journal, self.k = fitted, journal, min(k, len(journal.catalogue))
         self.cases, self.counts = cases.take(judged), counts
+        # Nothing that came after the slice may take a place in a list, or the epoch chosen would depend on it.
+        self.hidden = ~(journal.catalogue.listed & journal.catalogue.known(cases.cutoff.max()))
         case = np.repeat(np.arange(len(judged)), counts)
         self.wanted = case * len(journal.catalogue) + item[ragged_ranges(offsets[judged], counts)]
 
@@ -150,7 +152,7 @@ class _Judge:
         for start in range(0, len(self.cases), _JUDGED_AT_ONCE):
             block = np.arange(start, min(start + _JUDGED_AT_ONCE, len(self.cases)))
             logits = torch.from_numpy(self.fitted.logits(self.journal, self.cases.take(block)))
-            logits[:, ~self.journal.catalogue.listed] = -torch.inf
+            logits[:, self.hidden] = -torch.inf
             top = logits.topk(self.k, 1).indices.numpy()
             hit = np.isin(block[:, None] * len(self.journal.catalogue) + top, self.wanted)
             ideal = gain.cumsum()[np.minimum(self.counts[block], self.k) - 1]

@@ -78,7 +78,9 @@ def visits(journal: Journal, instant: Instant, rows: int = ROWS, length: int = L
     first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])) if len(key) else np.empty(0, np.int64)
     counts = np.diff(np.append(first, len(key)))
     last = events.occurred_at[row[first + counts - 1]]
-    latest = np.lexsort((first, -last.astype("datetime64[us]").astype(np.int64)))
+    # Of visits that end at one instant the one first in the journal goes before. The numbers of sessions would not do:
+    # they go by the rows of the source, where what comes later may stand in front.
+    latest = np.lexsort((row[first], -last.astype("datetime64[us]").astype(np.int64)))
     owner = entity[first][latest]
     kept = np.minimum(counts, length)[latest]
     chosen = ragged_ranges((first + counts)[latest] - kept, kept)

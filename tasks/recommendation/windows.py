@@ -100,8 +100,9 @@ class WindowReader:
         step = stretches.first[:, None] + np.arange(longest)
         valid = np.arange(longest) < stretches.count[:, None]
         step[~valid] = 0
-        begin = journal.step_row[step]
-        size = np.minimum(journal.step_row[step + 1], stretches.stop[:, None]) - begin
+        step_row = journal.step_row if valid.any() else np.zeros(2, np.int64)  # there may be no step at all
+        begin = step_row[step]
+        size = np.minimum(step_row[step + 1], stretches.stop[:, None]) - begin
         size = np.where(valid, np.minimum(size, _MOST_ROWS), 0).ravel()
         row = ragged_ranges(begin.ravel(), size)
         entity = np.repeat(np.repeat(stretches.entity, longest), size)
@@ -132,8 +133,9 @@ class WindowReader:
         for number, (name, (centre, spread)) in enumerate(self.layout.numbers.items()):
             if name not in self.journal.events.columns:
                 continue
-            value = self.journal.events.columns[name][begin]
-            known = valid & np.isfinite(value)
+            value = np.full(begin.shape, np.nan, np.float32)
+            value[valid] = self.journal.events.columns[name][begin[valid]]
+            known = np.isfinite(value)
             numbers[..., 2 * number] = np.where(known, ((value - centre) / spread).clip(-5, 5), 0)
             numbers[..., 2 * number + 1] = known
         return numbers

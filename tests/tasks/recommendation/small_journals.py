@@ -76,7 +76,8 @@ def journal(
         latitude=np.full(len(names), np.nan),
         longitude=np.full(len(names), np.nan),
         known_from=np.full(len(names), START - DAY),
-        place_from=np.full(len(names), START - DAY),
+        region_from=np.full(len(names), START - DAY),
+        coordinates_from=np.full(len(names), START - DAY),
         step_row=np.append(np.flatnonzero(begins), len(rows)),
         stock=counts(stock) if stock else None,
     )

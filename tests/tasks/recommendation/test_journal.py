@@ -27,7 +27,6 @@ from forecasting.schema import ConfigurationError, DataError
 from tasks.recommendation.assemble import assemble, needs
 from tasks.recommendation.journal import CART, CUSTOMER, PURCHASE, SESSION, VIEW
 from tasks.recommendation.options import RecommendationOptions
-from tasks.recommendation.surroundings import neighbouring_regions
 
 OPTIONS = RecommendationOptions()
 US = np.timedelta64(1, "us")
@@ -329,24 +328,6 @@ def test_no_event_has_the_weather_of_a_region_learnt_later():
     rows = [("x", "s", "a", START + hours * HOUR) for hours in (5, 25)]
     found = of(rows, customers=customers, weather=weather).events.columns["weather:temperature"]
     assert np.isnan(found[0]) and found[1] == 7.0
-
-
-def test_neighbouring_regions_are_the_nearest_known():
-    customers = pa.table(
-        {
-            "customer_id": ids("abcd"),
-            "region": ids(["north", "middle", "south", "nowhere"]),
-            "latitude": pa.array([60.0, 52.0, 50.0, None]),
-            "longitude": pa.array([8.0, 8.0, 8.0, None]),
-            "known_at": stamps([START, START, START + 9 * DAY, START]),
-        }
-    )
-    journal = of([("a", "s", "i", START)], customers=customers)
-    names = [*journal.regions.tolist(), None]
-    of_middle = names.index("middle")
-    early, late = (neighbouring_regions(journal, START + days * DAY)[of_middle] for days in (1, 10))
-    assert [names[code] for code in early] == ["north", None, None]
-    assert [names[code] for code in late] == ["south", "north", None]
 
 
 def test_features_are_numbers_flags_or_texts():

@@ -1,23 +1,19 @@
-"""What lies around customers: the weather of their region, and the regions next to it."""
+"""The weather of a customer's region, beside what the customer did."""
 
 from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
 
-from forecasting.features.space import Weather, missing_place, nearest_places
+from forecasting.features.space import Weather
 from tasks.recommendation.columns import present
-from tasks.recommendation.journal import Journal
-
-NEAREST = 3
-"""Regions that count as neighbours of one."""
 
 _MEASURES = ("temperature", "precipitation")
 
 _BLOCK = 1_000_000
 
 
-def weather(table: pa.Table | None) -> Weather | None:
+def regional_weather(table: pa.Table | None) -> Weather | None:
     """The weather by region; None where the source says nothing."""
     if not present(table, ["region"]):
         return None
@@ -43,20 +39,3 @@ def weather_columns(
         for name, values in days.places.columns.items():
             result[f"weather:{name}"][rows] = np.append(values, np.nan)[version]
     return result
-
-
-def neighbouring_regions(journal: Journal, cutoff: np.datetime64, count: int = NEAREST) -> np.ndarray:
-    """The nearest other regions of each, nearest first, int64 [G, count]; -1 where there are fewer.
-
-    A region is where those of its customers whose place is known at the cutoff are on average.
-    """
-    mine = (journal.region >= 0) & (journal.place_from < cutoff)
-    mine &= ~missing_place(journal.latitude, journal.longitude)
-    region, groups = journal.region[mine], len(journal.regions)
-    number = np.bincount(region, minlength=groups)
-    with np.errstate(invalid="ignore"):
-        latitude, longitude = (
-            np.bincount(region, values[mine], minlength=groups) / number
-            for values in (journal.latitude, journal.longitude)
-        )
-    return nearest_places(latitude, longitude, count)[0]
