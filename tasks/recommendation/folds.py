@@ -95,7 +95,7 @@ def latest(journal: Journal, as_of: Instant) -> tuple[Instant, Cases]:
         raise NotEnoughData(
             f"{len(rows)} steps of customers and sessions with a history are known as of"
             f" {np.datetime_as_string(as_of, 'D')}, and {LEAST_STEPS} are needed to judge a model.",
-            remedy="A baseline is published until there are more.",
+            remedy="Load more history, or let a backtest begin later.",
         )
     at = events.occurred_at[rows]
     judged = max(round(JUDGED * len(rows)), LEAST_JUDGED)
@@ -105,7 +105,7 @@ def latest(journal: Journal, as_of: Instant) -> tuple[Instant, Cases]:
         raise NotEnoughData(
             f"{late.sum()} of {len(rows)} steps with a history came at {begin} or later, which leaves too few to learn"
             " from before.",
-            remedy="A baseline is published until there are more.",
+            remedy="Load more history, or let a backtest begin later.",
         )
     return begin, thinned(journal, _cases_of(journal, rows[late], entity[late]), MOST_CASES)
 

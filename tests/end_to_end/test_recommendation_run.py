@@ -54,6 +54,8 @@ def test_nights_of_a_shop_with_sessions(program: Program) -> None:
     program("load", "interactions", "clicks.csv")
     checked = program.document("check")
     assert checked["exit_code"] == 0 and checked["tasks"][0]["ready"]
+    missed = " ".join(checked["tasks"][0]["notes"])
+    assert "runs without weather" in missed and "locations" not in missed, "those matter to orders alone"
 
     run = program.document(*NIGHT)["runs"][0]
     assert run["published"] and run["trained"] and run["subject"] == "model"
@@ -148,6 +150,8 @@ def test_too_little_to_learn_from_publishes_a_baseline(program: Program) -> None
     assert _whole(rows, 8) and set(tables["customers"]["customer_id"]) <= set(rows["entity_id"])
     ledger = _view(program, "runs")
     assert ledger["state"].tolist() == ["done"] and run["subject"] in str(ledger.iloc[0].to_dict())
+    hindsight = program.document("backtest", "recommendation", "--from", "2024-04-28", "--to", "2024-05-01", code=3)
+    assert "published" not in str(hindsight["error"]), "a backtest publishes nothing"
 
 
 def test_bad_rows_are_set_aside_and_too_many_change_nothing(program: Program) -> None:
