@@ -16,7 +16,7 @@ from tasks.recommendation.options import RecommendationOptions
 from tasks.recommendation.ranking import rank
 
 Method = Callable[[Memory, Cases], tuple[np.ndarray, Candidates | None]]
-"""Scores of cases of one day: dense float32 [N] or [n, N], and additions to some of them."""
+"""Scores of cases of one memory: dense float32 [N] or [n, N], and additions to some of them."""
 
 LATELY = 7.0
 """Half-life in days of recent popularity."""
@@ -27,7 +27,7 @@ FILL = 1e-4
 
 @dataclass(frozen=True)
 class Baseline:
-    """A method as a forecaster. It learns nothing but the memory of each case's day, counted from `anchor`."""
+    """A method as a forecaster. It learns nothing but what each case remembers, renewed from `anchor` on."""
 
     method: Method
     options: RecommendationOptions

@@ -1,4 +1,8 @@
-"""What reasons may say of others: which items go together, and what is popular where, as of the start of a day."""
+"""What reasons may say of others: which items go together, and what is popular where, as of the start of a day.
+
+It is not what scores go by (`similarity`, `popularity`): a reason is a sentence that people may check, so that a pair
+must have been seen twice, and what is popular wanted by several.
+"""
 
 from __future__ import annotations
 

@@ -13,10 +13,17 @@ from tasks.recommendation.catalogue import Catalogue
 VIEW, CART, PURCHASE = 0, 1, 2
 """Codes of the column `kind`."""
 
+EVENT_KINDS = ("view", "cart", "purchase")
+"""Their names."""
+
 CUSTOMER, SESSION = 0, 1
 """Codes of the kind of an entity."""
 
 ENTITY_KINDS = ("customer", "session")
+"""Their names."""
+
+COLUMNS = ("item", "kind", "step", "session", "seen", "price")
+"""Columns that the events of every journal have."""
 
 
 @dataclass(frozen=True, eq=False)

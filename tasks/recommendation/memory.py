@@ -31,7 +31,7 @@ from tasks.recommendation.similarity import Similarity
 from tasks.recommendation.visits import Visits, visits
 
 CACHE_BYTES = 1 << 28
-"""Indices kept for days that may be asked for again."""
+"""Indices kept for instants that may be asked for again."""
 
 SOURCES: dict[str, type[Evidence]] = {
     "own": OwnItems,
@@ -42,7 +42,6 @@ SOURCES: dict[str, type[Evidence]] = {
     "region": Popularity,
 }
 """The sources of evidence about single items; `Memory.source` gives them fitted."""
-
 
 MIDNIGHT = np.datetime64(0, "us")
 """An anchor of days that begin at midnight, UTC."""
@@ -118,7 +117,7 @@ class Memory:
 
 
 class MemoryCache:
-    """The memories of the days asked for, the ones used last kept within a bound."""
+    """The memories of the instants asked for, the ones used last kept within a bound."""
 
     def __init__(self, journal: Journal, limit: int = CACHE_BYTES):
         self._journal = ref(journal)
@@ -146,12 +145,13 @@ class MemoryCache:
             yield of_day, self.at(instant)
 
     def _remembered(self, cases: Cases, anchor: Instant) -> np.ndarray:
+        """As of which instant each case remembers others: its own column says so, or the renewals since the anchor."""
         if REMEMBERED in cases.columns:
             return cases.columns[REMEMBERED]
         return np.asarray(refresh(cases.cutoff, anchor, max(DAY, (anchor - self._begin) // GROWTH)))
 
     def candidates(self, source: str, cases: Cases) -> Candidates:
-        """What one of `SOURCES` says of cases, each by the memory of its day."""
+        """What one of `SOURCES` says of cases, each by the memory of the midnight before, or what it remembers."""
         places, parts = [], []
         for place, memory in self.days(cases):
             places.append(place)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from forecasting.schema import Column, Kind, OutputTable, Report
+from tasks.recommendation.journal import ENTITY_KINDS, EVENT_KINDS
 
 RECOMMENDATIONS = OutputTable(
     "recommendations",
     (
-        Column("entity_kind", Kind.TEXT, choices=("customer", "session")),
+        Column("entity_kind", Kind.TEXT, choices=ENTITY_KINDS),
         Column("entity_id", Kind.ID),
         Column("rank", Kind.INTEGER, description="1 is the best"),
         Column("item_id", Kind.ID),
@@ -45,7 +46,7 @@ RECOMMENDATION_ITEMS = OutputTable(
 RECOMMENDATION_SAMPLES = OutputTable(
     "recommendation_samples",
     (
-        Column("entity_kind", Kind.TEXT, choices=("customer", "session")),
+        Column("entity_kind", Kind.TEXT, choices=ENTITY_KINDS),
         Column("entity_id", Kind.ID),
         Column("place", Kind.INTEGER, description="order in which to show them, from 1"),
         Column("region", Kind.TEXT, required=False),
@@ -59,12 +60,12 @@ RECOMMENDATION_SAMPLES = OutputTable(
 RECOMMENDATION_HISTORIES = OutputTable(
     "recommendation_histories",
     (
-        Column("entity_kind", Kind.TEXT, choices=("customer", "session")),
+        Column("entity_kind", Kind.TEXT, choices=ENTITY_KINDS),
         Column("entity_id", Kind.ID),
         Column("position", Kind.INTEGER, description="1 is the newest"),
         Column("item_id", Kind.ID),
         Column("title", Kind.TEXT, required=False, description="what `items` calls it"),
-        Column("kind", Kind.TEXT, choices=("view", "cart", "purchase")),
+        Column("kind", Kind.TEXT, choices=EVENT_KINDS),
         Column("occurred_at", Kind.TIMESTAMP, description="when it happened, or became known where that was later"),
     ),
     key=("entity_kind", "entity_id", "position"),

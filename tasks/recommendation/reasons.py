@@ -6,7 +6,6 @@ it; what is popular where it lives, or everywhere; a category that it knows; tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import IntEnum
 
 import numpy as np
@@ -55,22 +54,17 @@ _UNIT_FROM = np.array([0.98, 13.5, 60.0, 730.0])
 _SPAN = 100_000
 
 
-def reasons(
-    journal: Journal,
-    cases: Cases,
-    items: np.ndarray,
-    crowd_at: Callable[[Journal, np.datetime64], Crowd] = crowd_of,
-) -> pa.DictionaryArray:
-    """The reasons for what is shown to n cases, case by case, best item first.
+def reasons(journal: Journal, cases: Cases, items: np.ndarray) -> pa.DictionaryArray:
+    """The reasons for what is shown to n cases, case by case, best item first; of others they tell what was known at
+    the start of the case's day, UTC.
 
-    `items`: int32 [n, k], positions in the catalogue, -1 for none, which has no reason. `crowd_at` gives what was known
-    of others at the start of a day, datetime64[D] in UTC.
+    `items`: int32 [n, k], positions in the catalogue, -1 for none, which has no reason.
     """
     codes = np.empty(items.shape, np.int64)
     days = cases.cutoff.astype("datetime64[D]")
     for day in np.unique(days):
         today = np.flatnonzero(days == day)
-        asked, crowd = cases.take(today), crowd_at(journal, day)
+        asked, crowd = cases.take(today), crowd_of(journal, day)
         for block in blocks(journal, asked, LOOK_BACK, at_once=500_000, limit=8192):
             part = asked.take(np.arange(block.start, block.stop))
             codes[today[block]] = reason_codes(journal, part, items[today[block]], crowd)

@@ -12,12 +12,12 @@ from forecasting.clock import arrow_instants
 from forecasting.features.space import haversine_km
 from forecasting.schema import ConfigurationError, DataError
 from tasks.recommendation.columns import find, is_text, labels, numbers, objects, present
-from tasks.recommendation.journal import CART, PURCHASE, VIEW
+from tasks.recommendation.journal import COLUMNS, EVENT_KINDS, PURCHASE, VIEW
 
-_KINDS = {"view": VIEW, "cart": CART, "purchase": PURCHASE}
+_KINDS = {name: code for code, name in enumerate(EVENT_KINDS)}
 
-TAKEN = frozenset({"item", "kind", "step", "session", "seen", "distance"})
-"""Columns of a journal that no feature may be called."""
+TAKEN = frozenset({*COLUMNS, "distance"} - {"price"})
+"""Columns of a journal that no feature may be called; a feature `price` takes the place of that column."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from forecasting.hashing import stable_hash
 from forecasting.histories import ragged_ranges
 from forecasting.task import Cases
 from tasks.recommendation.folds import steps_seen
-from tasks.recommendation.journal import CUSTOMER, ENTITY_KINDS, Journal
+from tasks.recommendation.journal import CUSTOMER, ENTITY_KINDS, EVENT_KINDS, Journal
 
 KNOWN, NEW, SESSIONS = 24, 4, 6
 """Customers with a history, customers without one, and sessions in the sample."""
@@ -19,9 +19,6 @@ BANDS = (2, 5, 10)
 
 LAST = 20
 """Events of each sampled history that are published."""
-
-EVENT_KINDS = ("view", "cart", "purchase")
-"""Names of the codes of the journal's column `kind`."""
 
 
 def sampled(journal: Journal, cases: Cases) -> np.ndarray:
@@ -47,17 +44,16 @@ def sampled(journal: Journal, cases: Cases) -> np.ndarray:
 def sample_rows(journal: Journal, cases: Cases, sample: np.ndarray) -> tuple[pa.Table, pa.Table]:
     """Rows of `recommendation_samples` and `recommendation_histories` for those of `cases` that are in `sample`
     (int64 [s], in order of place), with `case` in front."""
-    order = np.argsort(sample, kind="stable")
-    spot = np.searchsorted(sample[order], cases.entity) if len(sample) else np.zeros(len(cases), np.int64)
-    spot = np.minimum(spot, max(len(sample) - 1, 0))
-    found = np.flatnonzero(sample[order][spot] == cases.entity) if len(sample) else np.empty(0, np.int64)
-    part, place = cases.take(found), order[spot[found]] + 1 if len(sample) else found
+    place = np.zeros(len(journal), np.int64)
+    place[sample] = 1 + np.arange(len(sample))
+    found = np.flatnonzero(place[cases.entity])
+    part = cases.take(found)
     stop = journal.events.stop(part.entity, part.cutoff)
     length = stop - journal.events.offsets[part.entity]
     facts = {
         "case": pa.array(found, pa.int64()),
         **_keys(journal, part.entity),
-        "place": pa.array(place, pa.int64()),
+        "place": pa.array(place[part.entity], pa.int64()),
         "region": _names(journal.regions, journal.region_at(part.entity, part.cutoff)),
         "steps": pa.array(steps_seen(journal, part), pa.int64()),
         "events": pa.array(length, pa.int64()),

@@ -12,14 +12,12 @@ import numpy as np
 from forecasting.schema import ArtifactError
 from forecasting.vocabulary import Vocabulary
 from tasks.recommendation.items import price_bands, price_edges
-from tasks.recommendation.journal import Journal
+from tasks.recommendation.journal import COLUMNS, EVENT_KINDS, Journal
 
-_GAPS, _POSITIONS, _KINDS = 30, 32, 3
+_GAPS, _POSITIONS = 30, 32
 _MOST_LABELS = 1000
 _SAMPLE = 200_000
 """Rows from which scales and vocabularies are learnt."""
-
-_OWN_COLUMNS = frozenset({"item", "kind", "step", "session", "seen", "price"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +40,7 @@ class StepLayout:
         rows = rows[:: -(-len(rows) // _SAMPLE) or 1]
         events = journal.events
         labels, numbers = {}, {}
-        for name in sorted(events.columns.keys() - _OWN_COLUMNS):
+        for name in sorted(events.columns.keys() - set(COLUMNS)):
             values = events.columns[name][rows]
             if name in events.categories:
                 counts = np.bincount(values[values >= 0], minlength=len(events.categories[name]))
@@ -62,7 +60,13 @@ class StepLayout:
     @cached_property
     def sizes(self) -> dict[str, int]:
         """Codes of every column that there could be."""
-        sizes = {"kind": _KINDS, "gap": _GAPS, "position": _POSITIONS, "new session": 2, "price": len(self.edges) + 2}
+        sizes = {
+            "kind": len(EVENT_KINDS),
+            "gap": _GAPS,
+            "position": _POSITIONS,
+            "new session": 2,
+            "price": len(self.edges) + 2,
+        }
         return sizes | {name: vocabulary.size for name, vocabulary in self.labels.items()}
 
     @property
