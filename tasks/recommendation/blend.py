@@ -16,7 +16,7 @@ import numpy as np
 from forecasting.histories import ragged_ranges
 from tasks.recommendation.candidates import Candidates
 from tasks.recommendation.choice import Choices, fit_choice
-from tasks.recommendation.signals import OWN, Signals
+from tasks.recommendation.signals import OWN, VECTORS, Signals
 from tasks.recommendation.topk import top_k
 
 NETWORK = "network"
@@ -61,10 +61,27 @@ class Blend:
             dense[cases] = context[cases] @ (weights.T @ vectors).astype(np.float32)
         if signals.logits is not None and NETWORK in self.every:
             dense += signals.logits * (context @ self.every[NETWORK].astype(np.float32))[:, None]
+        return dense, self.additions(signals)
+
+    def additions(self, signals: Signals) -> Candidates:
+        """What the candidates have beyond what every item has; asks for no logits."""
         found = signals.candidates
+        context = _context(signals.steps)
         each = np.array([self.some[name] for name in _some_names(signals)], np.float32)
         parts = _some(signals, found.case, found.item, np.arange(len(found.item))) @ each
-        return dense, Candidates(found.offsets, found.item, (parts * context[found.case]).sum(axis=1, keepdims=True))
+        return Candidates(found.offsets, found.item, (parts * context[found.case]).sum(axis=1, keepdims=True))
+
+    def factors(self, items: np.ndarray, bias: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+        """float32 [N, D + 1 + len(CONTEXT)]: what `queries` are to be multiplied by to give the dense scores of a day.
+        `items`: float32 [N, D] and `bias`: float32 [N], the network's. `vectors`: float32 [P, N], by `VECTORS`."""
+        weights = np.array([self.every[name] for name in VECTORS])
+        return np.concatenate([items, bias[:, None], (weights.T @ vectors).T], axis=1, dtype=np.float32)
+
+    def queries(self, asked: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """float32 [n, D + 1 + len(CONTEXT)], of the network's queries `asked`, float32 [n, D], and the steps seen."""
+        context = _context(steps)
+        scale = (context @ self.every[NETWORK].astype(np.float32))[:, None]
+        return np.concatenate([asked * scale, scale, context], axis=1)
 
     def document(self) -> dict[str, Any]:
         """The weights as JSON values."""

@@ -11,7 +11,7 @@ def capped_top_k(scores: np.ndarray, category: np.ndarray, cap: int, k: int) -> 
     """As `top_k` with at most `cap` items of one category in a list, chosen by falling score.
 
     Where the cap leaves fewer than k items, the best of the rest fill the list. `category`: int32 [N], -1 for items of
-    none, which no cap holds back. Overwrites `scores`.
+    none, which no cap holds back; int32 [b, N] where a column is another item in each row. Overwrites `scores`.
     """
     filler, filler_scores = top_k(scores, k)
     items, values = np.full_like(filler, -1), np.full_like(filler_scores, -np.inf)
@@ -19,7 +19,7 @@ def capped_top_k(scores: np.ndarray, category: np.ndarray, cap: int, k: int) -> 
     used = np.zeros((len(scores), int(category.max(initial=-1)) + 2), np.int32)  # the last column: of no category
     batch, batch_values = top_k(scores, min(2 * k, scores.shape[1]))
     while len(pending):
-        code = np.where(batch >= 0, category[batch], -1)
+        code = np.where(batch >= 0, category[batch] if category.ndim == 1 else category[pending[:, None], batch], -1)
         rank = _rank_within(code) + np.take_along_axis(used, code, axis=1)
         kept = (batch >= 0) & ((rank < cap) | (code < 0))
         _append(items, values, pending, batch, batch_values, kept)
@@ -29,13 +29,23 @@ def capped_top_k(scores: np.ndarray, category: np.ndarray, cap: int, k: int) -> 
         if len(pending):
             left = scores[pending]
             np.put_along_axis(left, batch.astype(np.int64), -np.inf, axis=1)
-            left[(used >= cap)[:, category] & (category >= 0)] = -np.inf
+            if category.ndim == 1:
+                left[(used >= cap)[:, category] & (category >= 0)] = -np.inf
+            else:
+                own = category[pending]
+                left[np.take_along_axis(used >= cap, own, axis=1) & (own >= 0)] = -np.inf
             scores[pending] = left
             batch, batch_values = top_k(left, min(2 * k, scores.shape[1]))
     short = np.flatnonzero((items >= 0).sum(axis=1) < (filler >= 0).sum(axis=1))
     if len(short):
         _fill(items, values, short, filler, filler_scores)
     return items, values
+
+
+def over_cap(code: np.ndarray, cap: int) -> np.ndarray:
+    """Which lists, rows of categories int32 [b, k], have more than `cap` items of one: bool [b]."""
+    beyond: np.ndarray = (_rank_within(code) >= cap) & (code >= 0)
+    return np.asarray(beyond.any(axis=1))
 
 
 def _rank_within(code: np.ndarray) -> np.ndarray:

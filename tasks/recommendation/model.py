@@ -17,6 +17,7 @@ from tasks.recommendation.fitted import FittedNetwork, restore_network
 from tasks.recommendation.folds import first_steps, latest, thinned, truth
 from tasks.recommendation.forecast import Ranking
 from tasks.recommendation.journal import Journal
+from tasks.recommendation.nearest import rank_nearest
 from tasks.recommendation.options import RecommendationOptions
 from tasks.recommendation.ranking import BLOCK_BYTES, rank
 from tasks.recommendation.signals import signals
@@ -60,6 +61,8 @@ class RecommendationModel:
         def scores(block: Cases) -> tuple[np.ndarray, Candidates]:
             return self.blend.scores(signals(dataset, block, self.network.logits(dataset, block), self.trained_until))
 
+        if self.options.nearest is not None and self.options.nearest < len(dataset.catalogue):
+            return rank_nearest(dataset, self.options, cases, self.network, self.blend, self.trained_until, scores)
         return rank(dataset, self.options, cases, scores, probabilities=True)
 
     def tensors(self) -> Mapping[str, np.ndarray]:

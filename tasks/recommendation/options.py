@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from forecasting.schema import ConfigurationError
+from tasks.recommendation.index import require_library
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,8 @@ class RecommendationOptions:
     `session_days`: an anonymous session gets a list while its last event is at most so many days older than the
     newest event known. `features`: extra columns of `interactions` (or `orders`) that describe an event: numbers,
     flags or text. `encoder`: of the sequence model. `hidden`: its width. `epochs`: at most so many.
+    `nearest`: of a very large catalogue only so many items are scored for a case, found by an approximate index, and
+    those that its evidence names; needs the extra `approximate`. None: every item, exactly.
     """
 
     k: int = 20
@@ -30,6 +33,7 @@ class RecommendationOptions:
     encoder: str = "gru"
     hidden: int = 100
     epochs: int = 10
+    nearest: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("k", "hidden", "epochs"):
@@ -39,3 +43,7 @@ class RecommendationOptions:
             raise ConfigurationError("per_category must be at least 1, or left out.")
         if self.session_days <= 0:
             raise ConfigurationError("session_days must be positive.")
+        if self.nearest is not None:
+            if self.nearest < self.k:
+                raise ConfigurationError("nearest must be at least k, or left out.")
+            require_library()

@@ -58,7 +58,7 @@ def rank(
         part = cases.take(np.arange(start, min(start + block, len(cases))))
         scores = _scores(part, count, scorer)
         unborn.close(scores, part.cutoff)
-        total = _log_total(scores) if probabilities else None
+        total = log_total(scores) if probabilities else None
         hidden.close(scores, part.cutoff)
         if options.exclude_seen:
             scores[seen(journal, part)] = -np.inf
@@ -91,8 +91,8 @@ def _best(scores: np.ndarray, journal: Journal, options: RecommendationOptions) 
     return capped_top_k(scores, category, options.per_category, options.k)
 
 
-def _log_total(scores: np.ndarray) -> np.ndarray:
-    """log sum exp of each row, float32 [b]; 0 where nothing is open."""
+def log_total(scores: np.ndarray, none: float = 0.0) -> np.ndarray:
+    """log sum exp of each row, float32 [b]; `none` where nothing is open."""
     parts = torch.from_numpy(scores).split(16)  # what it needs between stays in the caches
     total = torch.cat([torch.logsumexp(part, dim=1) for part in parts]).numpy()
-    return np.where(total == -np.inf, np.float32(0), total)
+    return np.where(total == -np.inf, np.float32(none), total)

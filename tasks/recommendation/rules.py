@@ -77,6 +77,24 @@ class Closures:
         near = (self.since <= cutoff.max()) & (self.until > cutoff.min())
         return Closures(self.item[near], self.since[near], self.until[near])
 
+    def by_item(self) -> Closures:
+        """The same, ascending by item."""
+        order = np.argsort(self.item, kind="stable")
+        return Closures(self.item[order], self.since[order], self.until[order])
+
+    def covers(self, items: np.ndarray, cutoff: np.ndarray) -> np.ndarray:
+        """Whether each of `items`, int32 [b, L], is closed to the cutoff of its row, datetime64[us] [b]: bool [b, L].
+        Asks for closures in the order of `by_item`."""
+        closed = np.zeros(items.size, bool)
+        if not len(self.item):
+            return closed.reshape(items.shape)
+        first = np.searchsorted(self.item, items.ravel())
+        count = np.searchsorted(self.item, items.ravel(), side="right") - first
+        cell, row = np.repeat(np.arange(items.size), count), ragged_ranges(first, count)
+        at = cutoff[cell // items.shape[1]]
+        closed[cell[(self.since[row] <= at) & (at < self.until[row])]] = True
+        return closed.reshape(items.shape)
+
     def close(self, scores: np.ndarray, cutoff: np.ndarray) -> None:
         """Writes -inf to `scores`, float32 [b, N], where an item is closed to the case's cutoff, datetime64[us] [b]."""
         if not len(cutoff):
