@@ -23,12 +23,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.sessions import SETS, load
+from benchmarks.sessions import SETS, judged, load
 from forecasting.pipeline import MODEL, rivals, with_parts
 from forecasting.task import Cases, Fit
 from tasks.recommendation import RecommendationTask
-from tasks.recommendation.folds import backtest_cases, steps_seen
-from tasks.recommendation.journal import CUSTOMER, Journal
+from tasks.recommendation.journal import Journal
 from tasks.recommendation.model import NetworkAlone
 from tasks.recommendation.options import RecommendationOptions
 from tasks.recommendation.score import score
@@ -126,7 +125,7 @@ def measure(name: str, encoder: str, seed: int, dev: bool, new: bool) -> dict[st
     if not new:
         old = replace(journal.catalogue, listed=journal.catalogue.listed & journal.catalogue.known(start))
         journal = replace(journal, catalogue=old)
-    cases = judged(journal, name, start, end)
+    cases = judged(name, journal, start, end)
     ran = race(journal, task.options, start, cases, seed) if name == "yoochoose_100k" and seed == 0 else (0.0, 0.0)
     began = time.process_time()
     model = task.fit(journal, Fit(start, seed=seed))
@@ -163,19 +162,6 @@ def race(
         if score(journal, options, cases, ranking).metrics["recall@20"] >= PEER_RECALL:
             return seconds, memory
     return math.inf, memory
-
-
-def judged(journal: Journal, name: str, start: np.datetime64, end: np.datetime64) -> Cases:
-    """Every step with a history in the test; of orders, the first of each customer known before it."""
-    cases = backtest_cases(journal, start, end)
-    cases = cases.take(steps_seen(journal, cases) > 0)
-    if name != "online_retail":
-        return cases
-    cases = cases.take(journal.kind[cases.entity] == CUSTOMER)
-    _, first = np.unique(cases.entity, return_index=True)  # cases come in order of time
-    cases = cases.take(np.sort(first))
-    before = journal.events.stop(cases.entity, np.full(len(cases), start)) > journal.events.offsets[cases.entity]
-    return cases.take(before)
 
 
 def show(who: str, metrics: Metrics) -> None:

@@ -2,7 +2,7 @@
 
 from benchmarks.sessions import load
 journal, start, end = load("yoochoose_100k")    # fit until `start`, judge on the steps in [start, end)
-cases = judged("yoochoose_100k", journal)       # the very ones that the peers are measured by
+cases = judged("yoochoose_100k", journal, start, end)
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from benchmarks.datasets import DATA
 from forecasting.app import invoices
 from forecasting.task import Cases
 from tasks.recommendation.assemble import assemble
-from tasks.recommendation.folds import backtest_cases, steps_seen, truth
+from tasks.recommendation.folds import backtest_cases, steps_seen
 from tasks.recommendation.journal import Journal
 from tasks.recommendation.options import RecommendationOptions
 
@@ -78,21 +78,14 @@ def load(name: str, options: RecommendationOptions | None = None) -> tuple[Journ
     return assemble(tables(name), options or RecommendationOptions()), *window(name)
 
 
-def judged(name: str, journal: Journal) -> Cases:
-    """The cases by which the set's peers are measured (../shared/PEERS.md): in a session set every prefix of a test
-    session, of items known in training (score/recommendation.py); in Online Retail the first order of each customer
-    known before."""
-    start, end = window(name)
+def judged(name: str, journal: Journal, start: np.datetime64, end: np.datetime64) -> Cases:
+    """The cases in [start, end) by which the set's peers are measured (../shared/PEERS.md): every step with a history;
+    in Online Retail the first order of each customer known before `start`. What is wanted is counted by the score,
+    which leaves out items that the journal does not list (score/recommendation.py: those unknown in training)."""
     cases = backtest_cases(journal, start, end)
-    offsets, items = truth(journal, cases)
-    kept = (np.diff(offsets) > 0) & (steps_seen(journal, cases) > 0)
     if name == "online_retail":
-        first = np.zeros(len(cases), bool)
-        first[np.unique(cases.entity, return_index=True)[1]] = True  # cases come in order of time
-        return cases.take(kept & first)
-    old = np.zeros(len(cases), bool)
-    old[np.diff(offsets) > 0] = journal.catalogue.known_from[items] < start  # one item each
-    return cases.take(kept & old)
+        cases = cases.take(np.sort(np.unique(cases.entity, return_index=True)[1]))  # cases come in order of time
+    return cases.take(steps_seen(journal, cases) > 0)
 
 
 def _encoded(sources: dict[str, pa.Table]) -> dict[str, pa.Table]:
