@@ -40,7 +40,8 @@ class Journal:
     - `step` int64: number of the step, 0 ... S - 1, ascending over all rows. A step is what happens at once: one event
       of a session, one order of a customer without sessions. "Next" always means the next step.
     - `session` int32: number of the session within the journal, -1 for rows of none
-    - `seen` int64: how many source rows of its session (orders of its customer, where there are none) came before
+    - `seen` int64: how many source rows of its session came before; of rows without one, of its customer's such rows;
+      where the journal is of orders, how many orders of its customer
     - `price` float32: what was paid or asked, NaN where unknown
     - one float32 column for each feature that the options name (numbers and flags), or int32 codes with `categories`
 
