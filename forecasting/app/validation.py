@@ -49,7 +49,7 @@ def _first(error: ValidationError) -> str:
     problem = error.errors(include_url=False, include_input=False)[0]
     key = ".".join(str(part) for part in problem["loc"] if not str(part).startswith("function-"))
     if problem["type"] == "tuple_type":
-        return f"key {key!r}: it should be a list, such as [\"...\"]."
+        return f'key {key!r}: it should be a list, such as ["..."].'
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     return f"key {key!r}: {_lower(message)}." if key else f"{message}"
 
