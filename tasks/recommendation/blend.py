@@ -25,7 +25,7 @@ CONTEXT = ("always", "steps", "none")
 
 PENALTY = 3.0
 ROUNDS = 2
-MOST_CASES = 2_000
+MOST_CASES = 3_000
 """Cases that weights are fitted on, at most: they are few."""
 
 LIKELIEST = 100
