@@ -25,7 +25,7 @@ CONTEXT = ("always", "steps", "none")
 
 PENALTY = 3.0
 ROUNDS = 2
-MOST_CASES = 3_000
+WEIGHED_CASES = 3_000
 """Cases that weights are fitted on, at most: they are few."""
 
 LIKELIEST = 100
@@ -105,7 +105,7 @@ def fit_blend(blocks: Iterable[tuple[Signals, Truth]], *, seed: int = 0, penalty
 
     Cases that chose nothing are left out. They must be later than what the network was trained on, and should be like
     those to come. Blocks are looked at one after the other, and only the alternatives of each case are kept: of more
-    than MOST_CASES cases take a sample before asking for their signals. Deterministic for a seed.
+    than WEIGHED_CASES cases take a sample before asking for their signals. Deterministic for a seed.
     """
     random = np.random.default_rng(seed)
     parts: list[tuple[np.ndarray, ...]] = []

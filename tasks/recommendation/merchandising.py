@@ -12,7 +12,7 @@ from forecasting.contract import ARROW_TYPES
 from forecasting.schema import OutputTable
 from forecasting.task import Cases
 from tasks.recommendation.assortment import item_rows
-from tasks.recommendation.folds import cases_at
+from tasks.recommendation.folds import REMEMBERED, cases_at
 from tasks.recommendation.journal import Journal
 from tasks.recommendation.options import RecommendationOptions
 from tasks.recommendation.outputs import RECOMMENDATION_HISTORIES, RECOMMENDATION_ITEMS, RECOMMENDATION_SAMPLES
@@ -37,10 +37,10 @@ def merchandising_rows(journal: Journal, options: RecommendationOptions, cases: 
     that are published at an instant, with int64 `case` in front.
 
     The items go out with the first case of all, each sampled entity with its own, so that keys stay unique however
-    the cases are cut into shards. Cases at several cutoffs (a backtest) have none of these rows.
+    the cases are cut into shards. The cases of a backtest have none of these rows.
     """
     tables = {table.name: _empty(table) for table in _TABLES}
-    if not len(cases) or (cases.cutoff != cases.cutoff[0]).any():
+    if not len(cases) or REMEMBERED not in cases.columns:
         return tables
     cutoff = cases.cutoff[0]
     publication = _publication(journal, options, cutoff)

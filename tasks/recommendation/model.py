@@ -11,7 +11,7 @@ import numpy as np
 
 from forecasting.schema import ArtifactError
 from forecasting.task import Cases, Fit, Forecaster, Instant, Recipe
-from tasks.recommendation.blend import MOST_CASES, Blend, fit_blend
+from tasks.recommendation.blend import WEIGHED_CASES, Blend, fit_blend
 from tasks.recommendation.candidates import Candidates
 from tasks.recommendation.fitted import FittedNetwork, restore_network
 from tasks.recommendation.folds import first_steps, latest, thinned, truth
@@ -129,7 +129,7 @@ def _search(journal: Journal, fit: Fit, options: RecommendationOptions) -> Recip
         checkpoint=_within(fit, "earlier"),
         progress=fit.progress,
     )
-    later, first = thinned(journal, cases, MOST_CASES), first_steps(journal, begin, fit.until)
+    later, first = thinned(journal, cases, WEIGHED_CASES), first_steps(journal, begin, fit.until)
     first = thinned(journal, first, FIRST_STEPS)
     cases = Cases(np.append(later.entity, first.entity), np.append(later.cutoff, first.cutoff))
     at_once = int(np.clip(BLOCK_BYTES // (4 * max(len(journal.catalogue), 1)), 1, len(cases)))

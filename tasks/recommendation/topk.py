@@ -34,8 +34,10 @@ def top_k(scores: np.ndarray | torch.Tensor, k: int) -> Lists:
     """
     whole = torch.as_tensor(scores)
     found, values = _nothing(len(whole), k)
-    for start in range(0, len(whole), ROWS):
-        rows = slice(start, start + ROWS)
+    # The keys of `_top` hold row, score and position in 63 bits: of more than 2^23 items fewer rows fit.
+    at_once = min(ROWS, 1 << max(31 - whole.shape[1].bit_length(), 0))
+    for start in range(0, len(whole), at_once):
+        rows = slice(start, start + at_once)
         found[rows], values[rows] = _top(whole[rows], k)
     return found, values
 
@@ -74,7 +76,7 @@ def _top(scores: torch.Tensor, k: int) -> Lists:
         return items, values
     row, position, tied = _contenders(scores, min(k, count))
     value = scores.flatten()[row * count + position].numpy()
-    # One sort does it all: rows ascending (8 bits), scores falling (32 bits), positions ascending (23 bits or fewer).
+    # One sort does it all: rows ascending (8 bits or fewer), scores falling (32 bits), positions ascending (the rest).
     bits = (count - 1).bit_length()
     key = (((row.numpy() << 32) + _falling(value)) << bits) | position.numpy()
     key.sort()
