@@ -107,8 +107,11 @@ def bench(name: str, encoder: str, seeds: int, flags: Sequence[str]) -> None:
             flush=True,
         )
     mean = {
-        subject: {metric: float(np.mean([run["metrics"][subject][metric] for run in runs])) for metric in metrics}
-        for subject, metrics in runs[0]["metrics"].items()
+        subject: {
+            metric: float(np.mean([run["metrics"][subject][metric] for run in runs]))
+            for metric in runs[0]["metrics"][subject]
+        }
+        for subject in (MODEL, NETWORK)
     }
     print(f"  targets (mean of {seeds} seeds):")
     for target in targets(name, mean, Cost(**runs[0]["cost"])):
