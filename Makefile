@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 .PHONY: help install demo test faults lint format bench bench-demand bench-recommendation bench-reading bench-scale docs clean
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
 .venv/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -66,7 +66,9 @@ bench-demand: .venv/.installed-bench  ## demand: accuracy and speed beside stats
 	@$(BIN)/python -m benchmarks.demand
 
 bench-recommendation: .venv/.installed-dev  ## recommendation: accuracy and speed beside baselines, each target
-	@$(BIN)/python -m benchmarks.recommendation
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.ranking
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.approximate
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.recommendation --seeds 3
 
 bench-reading: .venv/.installed-dev  ## reading 1, 3 and 10 million rows from SQLite and PostgreSQL
 	@$(BIN)/python -m benchmarks.reading
