@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecasting.task import Cases, Instant
-from tasks.recommendation.candidates import Candidates, concatenate, join, take
+from tasks.recommendation.candidates import Candidates, at_places, join
 from tasks.recommendation.forecast import Ranking
 from tasks.recommendation.journal import Journal
 from tasks.recommendation.memory import Memory, memories
@@ -46,9 +46,8 @@ class Baseline:
             dense = np.empty((len(block), len(dataset.catalogue)), np.float32)
             for place, values, _ in days:
                 dense[place] = values
-            order = np.argsort(np.concatenate([place for place, _, _ in days]), kind="stable")
             sparse = [additions for _, _, additions in days if additions is not None]
-            return dense, take(concatenate(sparse), order) if sparse else None
+            return dense, at_places([place for place, _, _ in days], sparse) if sparse else None
 
         return rank(dataset, self.options, cases, scores)
 

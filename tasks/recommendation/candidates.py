@@ -63,6 +63,19 @@ def take(candidates: Candidates, cases: np.ndarray) -> Candidates:
     return Candidates(offsets, candidates.item[rows], candidates.values[rows])
 
 
+def nothing(width: int) -> Candidates:
+    """Of no case, with `width` values."""
+    return Candidates(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty((0, width), np.float32))
+
+
+def at_places(places: Sequence[np.ndarray], parts: Sequence[Candidates]) -> Candidates:
+    """The candidates of parts of cases, at least one part, put back in the order of the cases: `places` has the
+    positions of each part's, int64, which together are 0 ... n - 1."""
+    if len(parts) == 1:
+        return parts[0]
+    return take(concatenate(parts), np.argsort(np.concatenate(places), kind="stable"))
+
+
 def join(parts: Sequence[Candidates], items: int) -> Candidates:
     """What several sources, at least one, say of the same cases, side by side: every item that one of them names, with
     the values of all, 0 where a source is silent. `items`: how many the catalogue has."""

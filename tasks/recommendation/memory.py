@@ -19,7 +19,7 @@ from scipy import sparse
 
 from forecasting.task import Cases, Instant
 from tasks.recommendation.alike import Alike
-from tasks.recommendation.candidates import Candidates, Evidence, concatenate, take
+from tasks.recommendation.candidates import Candidates, Evidence, at_places, nothing
 from tasks.recommendation.folds import REMEMBERED
 from tasks.recommendation.follows import Follows
 from tasks.recommendation.journal import Journal
@@ -156,12 +156,7 @@ class MemoryCache:
         for place, memory in self.days(cases):
             places.append(place)
             parts.append(memory.source(source).candidates(memory.journal, cases.take(place)))
-        if len(parts) == 1:
-            return parts[0]
-        if not parts:
-            width = len(SOURCES[source].names)
-            return Candidates(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty((0, width), np.float32))
-        return take(concatenate(parts), np.argsort(np.concatenate(places), kind="stable"))
+        return at_places(places, parts) if parts else nothing(len(SOURCES[source].names))
 
 
 _CACHES: WeakKeyDictionary[Journal, MemoryCache] = WeakKeyDictionary()

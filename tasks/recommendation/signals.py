@@ -10,7 +10,7 @@ import numpy as np
 
 from forecasting.task import Cases, Instant
 from tasks.recommendation import repeats
-from tasks.recommendation.candidates import Candidates, concatenate, join, take
+from tasks.recommendation.candidates import Candidates, at_places, join, nothing
 from tasks.recommendation.folds import steps_seen
 from tasks.recommendation.journal import Journal
 from tasks.recommendation.memory import MIDNIGHT, SOURCES, Memory, memories
@@ -52,13 +52,11 @@ def signals(
     cases: Cases,
     logits: np.ndarray | None,
     trained_until: Instant | None = None,
-    sources: Sequence[str] = tuple(SOURCES),
 ) -> Signals:
-    """What the network (`logits`, float32 [n, N], where there is one) and the memory of each case's day say.
+    """What the network (`logits`, float32 [n, N], where there is one) and each case's memory say.
 
-    `trained_until`: items younger than this are new to the network, which knows them by their content alone, and days
-    are counted from it.
-    `sources`: which of `memory.SOURCES` are asked, in this order."""
+    `trained_until`: items younger than this are new to the network, which knows them by their content alone, and the
+    renewals of the memory are counted from it."""
     items = len(journal.catalogue)
     places: list[np.ndarray] = []
     parts, vectors, known = [], [], []
@@ -69,16 +67,13 @@ def signals(
         places.append(place)
         vectors.append(item_vectors(memory, trained_until))
         known.append(journal.catalogue.listed & journal.catalogue.known(memory.instant))
-        parts.append(join([memory.source(name).candidates(journal, block) for name in sources], items))
-    names = tuple(name for source in sources for name in SOURCES[source].names)
+        parts.append(join([memory.source(name).candidates(journal, block) for name in SOURCES], items))
+    names = tuple(name for source in SOURCES.values() for name in source.names)
     if not parts:
-        nothing = Candidates(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty((0, len(names)), np.float32))
         empty = np.empty((0, len(VECTORS), items), np.float32)
-        return Signals(logits, empty, day, np.empty((0, items), bool), nothing, day, tuple(VECTORS), names)
-    together = (
-        parts[0] if len(parts) == 1 else take(concatenate(parts), np.argsort(np.concatenate(places), kind="stable"))
-    )
-    steps = steps_seen(journal, cases)
+        unknown = np.empty((0, items), bool)
+        return Signals(logits, empty, day, unknown, nothing(len(names)), day, tuple(VECTORS), names)
+    together, steps = at_places(places, parts), steps_seen(journal, cases)
     return Signals(logits, np.stack(vectors), day, np.stack(known), together, steps, tuple(VECTORS), names)
 
 
