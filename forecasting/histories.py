@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecasting.clock import arrow_instants, visible
+from forecasting.columns import is_text
 from forecasting.schema import DataError
 
 
@@ -78,7 +79,7 @@ class Histories:
         categories: dict[str, np.ndarray] = {}
         for name in columns:
             values = table[name]
-            if _is_label(values.type):
+            if is_text(values.type):
                 flat[name], categories[name] = _labels(values)
             else:
                 flat[name] = _numbers(values)
@@ -226,10 +227,6 @@ def _refuse_missing(missing: np.ndarray, column: str) -> None:
     if missing.any():
         row = int(missing.argmax())
         raise DataError(f"{missing.sum()} of {len(missing)} values are missing.", column=column, row=row)
-
-
-def _is_label(kind: pa.DataType) -> bool:
-    return pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
 def _labels(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:

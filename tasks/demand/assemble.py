@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 
 from forecasting.clock import arrow_instants
+from forecasting.columns import is_text, present
 from forecasting.histories import Histories
 from forecasting.schema import DataError
 from tasks.demand import surroundings
-from tasks.demand.columns import find, is_text, labels, numbers, present, recode, union
+from tasks.demand.columns import find, labels, numbers, recode, union
 from tasks.demand.options import DemandOptions
 from tasks.demand.panel import Panel, build, extent
 from tasks.demand.records import SalesRecords, from_orders, from_sales, product_ids

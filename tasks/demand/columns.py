@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from forecasting.columns import is_text
 
 TEXT_BUCKETS = 1 << 20
 """Texts become hashes below this, so that no vocabulary has to be learnt from rows that a cutoff must not see."""
@@ -40,11 +41,6 @@ def numbers(column: pa.ChunkedArray) -> np.ndarray:
     return result
 
 
-def is_text(kind: pa.DataType) -> bool:
-    """Whether a column holds texts."""
-    return pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
-
-
 def text_bucket(text: str) -> int:
     """A stable hash of a text, 0 ... TEXT_BUCKETS - 1."""
     return zlib.crc32(text.encode()) % TEXT_BUCKETS
@@ -67,8 +63,3 @@ def find(names: np.ndarray, among: np.ndarray) -> np.ndarray:
 def recode(codes: np.ndarray, names: np.ndarray, among: np.ndarray) -> np.ndarray:
     """`codes` into `names` as codes into `among`, int32; -1 stays -1."""
     return np.append(find(names, among), -1).astype(np.int32)[codes]
-
-
-def present(table: pa.Table, names: Sequence[str]) -> list[str]:
-    """Those of `names` that the table has with at least one value."""
-    return [name for name in names if name in table.column_names and table[name].null_count < len(table)]

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecasting.clock import Grid, arrow_instants
+from forecasting.columns import is_text, present
 from forecasting.schema import ConfigurationError, DataError
-from tasks.demand.columns import find, is_text, labels, numbers, present, recode, union
+from tasks.demand.columns import find, labels, numbers, recode, union
 from tasks.demand.panel import accumulate
 
 EVERYWHERE = "all"

@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from forecasting.clock import Grid, arrow_instants
-from tasks.demand.columns import find, labels, numbers, present
+from forecasting.columns import present
+from tasks.demand.columns import find, labels, numbers
 from tasks.demand.panel import Panel, accumulate, build
 from tasks.demand.sales import Surroundings
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -53,15 +51,3 @@ def objects(names: pa.Array) -> np.ndarray:
 def numbers(column: pa.ChunkedArray) -> np.ndarray:
     """A column of numbers or flags as float64 [R]; NaN where null."""
     return np.asarray(column.cast(pa.float64()).to_numpy(), np.float64)
-
-
-def is_text(kind: pa.DataType) -> bool:
-    """Whether a column holds texts."""
-    return pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
-
-
-def present(table: pa.Table | None, names: Sequence[str]) -> list[str]:
-    """Those of `names` that the table has with at least one value."""
-    if table is None:
-        return []
-    return [name for name in names if name in table.column_names and table[name].null_count < len(table)]

@@ -16,7 +16,7 @@ from scipy import sparse
 from forecasting.task import Cases
 from tasks.recommendation.candidates import Candidates
 from tasks.recommendation.journal import Journal
-from tasks.recommendation.past import by_blocks, past
+from tasks.recommendation.past import by_blocks, faded, past
 from tasks.recommendation.sparse import product, ragged_matrix, share_candidates, stack, strongest
 from tasks.recommendation.visits import Visits
 
@@ -70,9 +70,7 @@ class Follows:
 
     def scores(self, journal: Journal, cases: Cases) -> sparse.csr_array:
         """Sums of the shares of what followed the case's items, the last ones above all, cases x items."""
-        own = past(journal, cases, _ROWS)
-        weight = np.exp(-own.back / BACK).astype(np.float32)
-        return ragged_matrix(weight, own.item, own.offsets, self.matrix.shape[0]) @ self.matrix
+        return faded(past(journal, cases, _ROWS), BACK, self.matrix.shape[0]) @ self.matrix
 
 
 def _steps(visits: Visits) -> tuple[sparse.csr_array, np.ndarray, np.ndarray]:

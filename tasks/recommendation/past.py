@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from forecasting.histories import ragged_ranges
 from forecasting.task import Cases
 from tasks.recommendation.candidates import Candidates, concatenate
 from tasks.recommendation.journal import Journal
+from tasks.recommendation.sparse import ragged_matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +58,12 @@ def past(journal: Journal, cases: Cases, rows: int) -> Past:
     back = np.repeat(step[stop[counts > 0] - 1], counts[counts > 0]) - step[row]
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return Past(offsets, case, row, events.columns["item"][row], back)
+
+
+def faded(own: Past, back: float, items: int) -> sparse.csr_array:
+    """The rows as float32 [cases, items], each weighed by how many steps it lies back: by 1/e after `back` of them."""
+    weight = np.exp(-own.back / back).astype(np.float32)
+    return ragged_matrix(weight, own.item, own.offsets, items)
 
 
 def blocks(journal: Journal, cases: Cases, rows: int, at_once: int, limit: int = 2048) -> Iterator[slice]:

@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from forecasting.clock import arrow_instants
+from forecasting.columns import is_text, present
 from forecasting.features.space import haversine_km
 from forecasting.schema import ConfigurationError, DataError
-from tasks.recommendation.columns import find, is_text, labels, numbers, objects, present
+from tasks.recommendation.columns import find, labels, numbers, objects
 from tasks.recommendation.journal import COLUMNS, EVENT_KINDS, PURCHASE, VIEW
 
 _KINDS = {name: code for code, name in enumerate(EVENT_KINDS)}

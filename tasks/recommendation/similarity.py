@@ -16,8 +16,8 @@ from scipy import sparse
 from forecasting.task import Cases
 from tasks.recommendation.candidates import Candidates
 from tasks.recommendation.journal import Journal
-from tasks.recommendation.past import by_blocks, past
-from tasks.recommendation.sparse import product, ragged_matrix, share_candidates, stack, strongest
+from tasks.recommendation.past import by_blocks, faded, past
+from tasks.recommendation.sparse import product, share_candidates, stack, strongest
 from tasks.recommendation.visits import Visits
 
 HALF_LIFE = 90.0
@@ -68,9 +68,7 @@ class Similarity:
 
     def scores(self, journal: Journal, cases: Cases) -> sparse.csr_array:
         """Sums of similarities, cases x items."""
-        own = past(journal, cases, _ROWS)
-        weight = np.exp(-own.back / BACK).astype(np.float32)
-        return ragged_matrix(weight, own.item, own.offsets, self.matrix.shape[0]) @ self.matrix
+        return faded(past(journal, cases, _ROWS), BACK, self.matrix.shape[0]) @ self.matrix
 
 
 def _groups(visits: Visits, group: np.ndarray, chosen: np.ndarray) -> tuple[sparse.csr_array, np.ndarray]:

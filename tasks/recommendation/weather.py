@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from forecasting.columns import present
 from forecasting.features.space import Weather
-from tasks.recommendation.columns import present
 
 _MEASURES = ("temperature", "precipitation")
 
