@@ -27,7 +27,8 @@ class Histories:
     offsets[e] ... offsets[e + 1] - 1. `occurred_at`, `known_at`: datetime64[us] [R], UTC, ascending by
     (occurred_at, known_at) within an entity; otherwise equal rows keep their order in the source. `columns`:
     arrays [R] by name. `categories`: for a column of labels, the object array of str that its int32 codes index
-    (code -1: missing).
+    (code -1: missing). `withdrawn_at`: datetime64[us] [R], the instant at which a row was taken back (an order
+    cancelled), NaT for never: a cutoff after it does not see the row. None where none was.
     """
 
     entities: np.ndarray
@@ -36,6 +37,7 @@ class Histories:
     known_at: np.ndarray
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
     categories: Mapping[str, np.ndarray] = field(default_factory=dict)
+    withdrawn_at: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         rows = len(self.occurred_at)
@@ -94,7 +96,12 @@ class Histories:
 
     @cached_property
     def on_time(self) -> bool:
-        """Whether every row was known when it occurred, so that `occurred_at` alone decides what is visible."""
+        """Whether every row was known when it occurred and never withdrawn, so that `occurred_at` alone decides what
+        is visible."""
+        return self.withdrawn_at is None and self._known_at_once
+
+    @property
+    def _known_at_once(self) -> bool:
         return self.known_at is self.occurred_at or bool((self.known_at <= self.occurred_at).all())
 
     @property
@@ -147,7 +154,10 @@ class Histories:
 
     def visible(self, row: np.ndarray, cutoff: np.ndarray | np.datetime64) -> np.ndarray:
         """Whether the rows at positions `row` count at their cutoffs (shapes broadcast), bool."""
-        return visible(self.occurred_at[row], None if self.on_time else self.known_at[row], cutoff)
+        seen = visible(self.occurred_at[row], None if self.on_time else self.known_at[row], cutoff)
+        if self.withdrawn_at is not None:
+            seen &= ~(self.withdrawn_at[row] < cutoff)  # NaT is before nothing
+        return seen
 
     def window(self, entity: np.ndarray, cutoff: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
         """The last `length` rows that each case sees, oldest first, at the right end of the window.
@@ -205,7 +215,8 @@ class Histories:
         occurred_at = self.occurred_at[rows]
         known_at = occurred_at if self.known_at is self.occurred_at else self.known_at[rows]
         columns = {name: values[rows] for name, values in self.columns.items()}
-        return Histories(entities, offsets, occurred_at, known_at, columns, self.categories)
+        withdrawn_at = None if self.withdrawn_at is None else self.withdrawn_at[rows]
+        return Histories(entities, offsets, occurred_at, known_at, columns, self.categories, withdrawn_at)
 
 
 def ragged_ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 import pyarrow as pa
 
-from forecasting.schema import SourceNeed, TaskSpec
+from forecasting.schema import AlertPolicy, SourceNeed, TaskSpec
 
 Instant = np.datetime64
 """A point in time: datetime64[us], UTC."""
@@ -214,4 +214,13 @@ class Task(Protocol):
     def rows(self, dataset: Any, cases: Cases, forecast: Any) -> Mapping[str, pa.Table]:
         """Rows of every output table of the spec, columns in its order, with an int64 column `case` in front:
         the position in `cases` that made the row (the pipeline turns it into `cutoff` in a backtest)."""
+        ...
+
+
+@runtime_checkable
+class Alerting(Protocol):
+    """What a task whose spec declares `alerts` has beside the rest."""
+
+    def alert_policy(self) -> AlertPolicy:
+        """When alerts are raised, under the options given."""
         ...

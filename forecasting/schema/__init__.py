@@ -21,6 +21,7 @@ ANY        float64, bool or dictionary string  an extra column, by what the ware
 =========  ==================================  =====================================================
 """
 
+from forecasting.schema.alerts import ALERT_STATES, CLOSED_BECAUSE, AlertLedger, AlertPolicy
 from forecasting.schema.declarations import (
     KNOWN_AT,
     Column,
@@ -45,8 +46,12 @@ from forecasting.schema.errors import (
 from forecasting.schema.sources import SOURCES
 
 __all__ = [
+    "ALERT_STATES",
+    "CLOSED_BECAUSE",
     "KNOWN_AT",
     "SOURCES",
+    "AlertLedger",
+    "AlertPolicy",
     "ArtifactError",
     "ClaimLost",
     "Column",

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from forecasting.schema.alerts import AlertLedger
 
 
 class Kind(StrEnum):
@@ -130,7 +134,8 @@ class TaskSpec:
 
     `gate_metric` is the metric (smaller is better) that decides publication; `metrics` names those shown beside it
     in small tables, in order (all stand in `run_metrics`). `migrations` names the package with the task's Alembic
-    revisions ("tasks.demand.migrations"), a branch labelled with the task's name.
+    revisions ("tasks.demand.migrations"), a branch labelled with the task's name. `alerts`: where the task warns
+    about entities; it then has a method `alert_policy`, too (see `forecasting.task.Alerting`).
     """
 
     name: str
@@ -141,6 +146,7 @@ class TaskSpec:
     migrations: str
     reports: tuple[Report, ...] = ()
     metrics: tuple[str, ...] = ()
+    alerts: AlertLedger | None = None
 
 
 KNOWN_AT = Column(

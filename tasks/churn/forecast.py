@@ -1,0 +1,66 @@
+"""What forecasters of churn answer: the chance that a customer has bought nothing by so many days from now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from forecasting.task import Cases
+from tasks.churn.customers import Customers
+from tasks.churn.snapshot import Snapshot
+
+FAR_DAYS = 1095.0
+"""Days beyond which no next purchase is dated."""
+
+
+@dataclass(frozen=True, eq=False)
+class ChurnForecast:
+    """Survival curves of n cases: `survival` float64 [n, K + 1] is the probability of no purchase in
+    [cutoff, cutoff + edges[k]), `edges` float64 [K + 1] days, ascending from 0, where the curve is 1. Between edges
+    the hazard is constant, and beyond the last one it stays what it was in the last interval.
+
+    `explain()` gives what moves the probability at the horizon of the options: float64 [n, facts], in the order of
+    `facts`: the probability less what it would be were the fact that of a typical customer. It is computed when
+    asked, as it takes a forecast for each fact.
+    """
+
+    edges: np.ndarray
+    survival: np.ndarray
+    facts: tuple[str, ...] = ()
+    explain: Callable[[], np.ndarray] = field(default=lambda: np.zeros((0, 0)))
+
+    def __len__(self) -> int:
+        """How many cases there are."""
+        return len(self.survival)
+
+    def at(self, days: float) -> np.ndarray:
+        """The probability of no purchase within `days` of the cutoff, float64 [n]."""
+        log_survival = np.log(np.maximum(self.survival, 1e-12))
+        if days >= self.edges[-1]:
+            hazard = (log_survival[:, -2] - log_survival[:, -1]) / (self.edges[-1] - self.edges[-2])
+            return np.exp(log_survival[:, -1] - hazard * (days - self.edges[-1]))
+        k = int(np.searchsorted(self.edges, days, side="right")) - 1
+        share = (days - self.edges[k]) / (self.edges[k + 1] - self.edges[k])
+        return np.exp(log_survival[:, k] * (1 - share) + log_survival[:, k + 1] * share)
+
+    def median_days(self) -> np.ndarray:
+        """Days from the cutoff by which the next purchase is as likely made as not, float64 [n]; NaN beyond
+        FAR_DAYS."""
+        raise NotImplementedError  # slice rows
+
+
+class CurveForecaster(Protocol):
+    """A forecaster that is a pure function of what a cutoff shows of its cases. All of churn's are: what moves their
+    answers is found by changing what they are shown."""
+
+    def curves(self, snapshot: Snapshot) -> tuple[np.ndarray, np.ndarray]:
+        """`edges` float64 [K + 1] and `survival` float64 [n, K + 1], as in ChurnForecast. A case does not depend on
+        the cases beside it."""
+        ...
+
+    def predict(self, dataset: Customers, cases: Cases) -> ChurnForecast:
+        """The curves of cases, each seen as of its own cutoff."""
+        ...

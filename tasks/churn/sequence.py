@@ -1,0 +1,70 @@
+"""The latest events of customers as the sequence model reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from forecasting.features.time import log_gaps
+from forecasting.task import Cases
+from tasks.churn.customers import PURCHASE, RETURN, VISIT, Customers
+
+STEP_COLUMNS = ("gap", "value", "value_known", "units", "items", "purchase", "return", "visit")
+"""Columns of an event: log(1 + days since the event before), log(1 + value) and whether it is known, log(1 + units),
+log(1 + items), and flags of its kind. What is unknown is 0."""
+
+FACT_STEPS: Mapping[str, tuple[str, ...]] = {
+    "rhythm": ("gap",),
+    "value": ("value", "value_known"),
+    "basket": ("units", "items"),
+}
+"""Columns of events that belong to a fact."""
+
+
+@dataclass(frozen=True, eq=False)
+class LatestEvents:
+    """The last T events of n cases, oldest first, at the right end: `columns` float32 [n, T, C] (STEP_COLUMNS, 0 where
+    masked), `category` int32 [n, T] (-1 unknown), `mask` bool [n, T], which cells hold an event."""
+
+    columns: np.ndarray
+    category: np.ndarray
+    mask: np.ndarray
+
+    def take(self, index: np.ndarray) -> LatestEvents:
+        """Those of the cases at `index`."""
+        return LatestEvents(self.columns[index], self.category[index], self.mask[index])
+
+    def with_columns(self, columns: list[int], values: np.ndarray) -> LatestEvents:
+        """The same events with some columns set to constants, float32 [len(columns)]."""
+        changed = self.columns.copy()
+        changed[:, :, columns] = np.where(self.mask[:, :, None], values, 0.0)
+        return replace(self, columns=changed)
+
+
+def latest_events(customers: Customers, cases: Cases, length: int) -> LatestEvents:
+    """The last `length` events that each case sees."""
+    events = customers.events
+    row, mask = events.window(cases.entity, cases.cutoff, length)
+    kind = events.columns["kind"][row] if len(events.occurred_at) else np.zeros(row.shape, np.int8)
+    if not len(events.occurred_at):
+        empty = np.zeros((*row.shape, len(STEP_COLUMNS)), np.float32)
+        return LatestEvents(empty, np.full(row.shape, -1, np.int32), mask)
+    value = events.columns["value"][row]
+    numbers = [
+        log_gaps(events.occurred_at[row], mask),
+        _log(value),
+        np.isfinite(value),
+        _log(events.columns["units"][row]),
+        _log(events.columns["items"][row]),
+        *(kind == one for one in (PURCHASE, RETURN, VISIT)),
+    ]
+    columns = np.stack(numbers, axis=2).astype(np.float32)
+    columns[~mask] = 0.0
+    category = np.where(mask, events.columns["category"][row], -1).astype(np.int32)
+    return LatestEvents(columns, category, mask)
+
+
+def _log(values: np.ndarray) -> np.ndarray:
+    return np.log1p(np.maximum(np.nan_to_num(values), 0.0))
