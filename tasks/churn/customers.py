@@ -49,4 +49,4 @@ class Customers:
         if not len(at):
             return np.datetime64("NaT", "us")
         end_of_day = at.max().astype("datetime64[D]") + np.timedelta64(1, "D")
-        return min(np.datetime64(until, "us"), end_of_day.astype("datetime64[us]"))
+        return np.minimum(until, end_of_day).astype("datetime64[us]")
