@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -26,15 +26,17 @@ FACT_STEPS: Mapping[str, tuple[str, ...]] = {
 @dataclass(frozen=True, eq=False)
 class LatestEvents:
     """The last T events of n cases, oldest first, at the right end: `columns` float32 [n, T, C] (STEP_COLUMNS, 0 where
-    masked), `category` int32 [n, T] (-1 unknown), `mask` bool [n, T], which cells hold an event."""
+    masked), `category` int32 [n, T] code into `categories` (object array of str; -1 unknown), `mask` bool [n, T], which
+    cells hold an event. Codes are those of one dataset: what is learnt about a category goes by its label."""
 
     columns: np.ndarray
     category: np.ndarray
     mask: np.ndarray
+    categories: np.ndarray = field(default_factory=lambda: np.empty(0, object))
 
     def take(self, index: np.ndarray) -> LatestEvents:
         """Those of the cases at `index`."""
-        return LatestEvents(self.columns[index], self.category[index], self.mask[index])
+        return replace(self, columns=self.columns[index], category=self.category[index], mask=self.mask[index])
 
     def with_columns(self, columns: list[int], values: np.ndarray) -> LatestEvents:
         """The same events with some columns set to constants, float32 [len(columns)]."""
@@ -46,11 +48,12 @@ class LatestEvents:
 def latest_events(customers: Customers, cases: Cases, length: int) -> LatestEvents:
     """The last `length` events that each case sees."""
     events = customers.events
+    labels = events.categories.get("category", np.empty(0, object))
     row, mask = events.window(cases.entity, cases.cutoff, length)
     kind = events.columns["kind"][row] if len(events.occurred_at) else np.zeros(row.shape, np.int8)
     if not len(events.occurred_at):
         empty = np.zeros((*row.shape, len(STEP_COLUMNS)), np.float32)
-        return LatestEvents(empty, np.full(row.shape, -1, np.int32), mask)
+        return LatestEvents(empty, np.full(row.shape, -1, np.int32), mask, labels)
     value = events.columns["value"][row]
     numbers = [
         log_gaps(events.occurred_at[row], mask),
@@ -63,7 +66,7 @@ def latest_events(customers: Customers, cases: Cases, length: int) -> LatestEven
     columns = np.stack(numbers, axis=2).astype(np.float32)
     columns[~mask] = 0.0
     category = np.where(mask, events.columns["category"][row], -1).astype(np.int32)
-    return LatestEvents(columns, category, mask)
+    return LatestEvents(columns, category, mask, labels)
 
 
 def _log(values: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -31,7 +31,7 @@ class Snapshot:
     """What n cases see as of their cutoffs.
 
     `features`: float32 [n, F], NaN where unknown (no usual gap after one order), called `names`. `region`: int32 [n]
-    code into the customers' regions, -1 unknown. `latest`: their latest events. `cutoff`: datetime64[us] [n].
+    code into `regions` (object array of str), -1 unknown. `latest`: their latest events. `cutoff`: datetime64[us] [n].
     """
 
     features: np.ndarray
@@ -39,6 +39,7 @@ class Snapshot:
     region: np.ndarray
     latest: LatestEvents
     cutoff: np.ndarray
+    regions: np.ndarray = field(default_factory=lambda: np.empty(0, object))
 
     def __len__(self) -> int:
         """How many cases there are."""
@@ -104,4 +105,5 @@ def snapshot(customers: Customers, cases: Cases, features: Sequence[str] = (), l
         customers.region[cases.entity],
         latest_events(customers, cases, length),
         cases.cutoff,
+        customers.regions,
     )
