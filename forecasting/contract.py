@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from forecasting import artifacts, clock
 from forecasting.pipeline import publication_rows
 from forecasting.schema import SOURCES, ForecastingError, Kind, OutputTable
-from forecasting.task import Cases, Example, Fit, Instant, Model, Task
+from forecasting.task import Alerting, Cases, Example, Fit, Instant, Model, Task
 
 ARROW_TYPES: Mapping[Kind, pa.DataType] = {
     Kind.ID: pa.string(),
@@ -115,6 +115,25 @@ class _Suite:
             _expect(set(output.key) <= set(names), f"the key of {output.name} names other columns than its own")
             reserved = {"run_id", "task", "case"} & set(names)
             _expect(not reserved, f"{output.name} declares {sorted(reserved)}, which the house adds")
+
+    def check_alerts(self) -> None:
+        """Alerts, where declared, watch columns of an output table, and the options say when to raise them."""
+        ledger = self.task_class.spec.alerts
+        if ledger is None:
+            return
+        watched = {output.name: output for output in self.task_class.spec.outputs}.get(ledger.output)
+        if watched is None:
+            raise Broken(f"{ledger.name} watches {ledger.output!r}, which is no output")
+        _expect(watched.key == (ledger.entity,), f"the key of {watched.name} is not {ledger.entity} alone")
+        columns = {column.name: column for column in watched.columns}
+        wanted = (ledger.level, ledger.value, ledger.settled, *(column.name for column in ledger.copied))
+        lacking = [name for name in wanted if name not in columns]
+        _expect(not lacking, f"{watched.name} lacks {lacking}")
+        _expect(columns[ledger.level].choices == ledger.levels, f"{ledger.level} has other choices than the levels")
+        if not isinstance(self.task, Alerting):
+            raise Broken("the task has no alert_policy")
+        level = self.task.alert_policy().raise_from
+        _expect(level in ledger.levels, f"alerts are raised from {level!r}, which is no level")
 
     def check_migrations(self) -> None:
         """The package that holds the task's Alembic revisions can be imported."""

@@ -18,6 +18,9 @@ from forecasting.pipeline import MetricRow
 AS_OF = np.datetime64("2011-11-11", "us")
 DAYS = 28
 END = AS_OF + np.timedelta64(DAYS, "D")
+CHURN_DAYS = 90
+END_OF_DATA = np.datetime64("2011-12-09", "us")
+"""The data ends during this day."""
 
 Outcome = Callable[[Warehouse, Run, Sequence[MetricRow]], str]
 """outcome(warehouse, published run, figures of the days that followed): what came of it, in a sentence."""
@@ -27,7 +30,8 @@ Outcome = Callable[[Warehouse, Run, Sequence[MetricRow]], str]
 class Act:
     """One task on the demo's stage. `doing`: what is going on while it runs. `heading` and `note`: of the table that
     holds the figures of the days that followed. `notes`: what its reports say on top. `options`: where they are not
-    the defaults."""
+    the defaults. `judged_at`: the as-of instant whose forecast is held against what followed; where it lies before
+    AS_OF, the task runs then, too, as it would have."""
 
     task: str
     doing: str
@@ -36,6 +40,7 @@ class Act:
     notes: tuple[str, ...]
     outcome: Outcome
     options: Mapping[str, Any] = field(default_factory=dict)
+    judged_at: np.datetime64 = AS_OF
 
 
 def _units(warehouse: Warehouse, run: Run, metrics: Sequence[MetricRow]) -> str:
@@ -60,6 +65,25 @@ def _hits(warehouse: Warehouse, run: Run, metrics: Sequence[MetricRow]) -> str:
     return f"Of {came:,.0f} customers who bought again, {hit:.0%} took at least one of the 20 items on their list."
 
 
+def _kept(warehouse: Warehouse, run: Run, metrics: Sequence[MetricRow]) -> str:
+    """How many of the customers of each band bought nothing in the time that followed."""
+    with warehouse.reading() as connection:
+        said = sa.Table("churn_risks", sa.MetaData(), schema=warehouse.schema, autoload_with=connection)
+        columns = (said.c.customer_id, said.c.band, said.c.horizon_days)
+        rows = connection.execute(sa.select(*columns).where(said.c.run_id == run.run_id)).all()
+    lines = invoices.read_lines()
+    start = np.datetime64(run.as_of.replace(tzinfo=None), "us")
+    days = lines["timestamp"]
+    counts = (days >= start) & (days < start + np.timedelta64(rows[0].horizon_days, "D")) & (lines["quantity"] > 0)
+    came = set(lines.loc[counts, "customer_id"].dropna())
+    shares = []
+    for band in ("high", "medium", "low"):
+        gone = [row.customer_id not in came for row in rows if row.band == band]
+        if gone:
+            shares.append(f"{np.mean(gone):.0%} of {len(gone):,} at {band} risk")
+    return f"Of those watched, these bought nothing: {', '.join(shares)}."
+
+
 ACTS = (
     Act(
         task="demand",
@@ -78,5 +102,15 @@ ACTS = (
         outcome=_hits,
         # The demo's stock is simulated, and nobody should miss a real wish for a made-up empty shelf.
         options={"exclude_out_of_stock": False},
+    ),
+    Act(
+        task="churn",
+        doing="Asking who is about to leave",
+        heading=f"What was said on 10 September 2011, and what happened in the {CHURN_DAYS} days after",
+        note=f"The chance of buying nothing for {CHURN_DAYS} days. Log-loss, Brier and ECE should be small, AUC and lift "
+        "large.",
+        notes=(invoices.NOTE,),
+        outcome=_kept,
+        judged_at=END_OF_DATA - np.timedelta64(CHURN_DAYS, "D"),
     ),
 )

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from db import models, publishing, runs
+from db import models, runs
 from db.engines import Warehouse
 from db.runs import Run
 from forecasting import artifacts
@@ -49,7 +49,7 @@ ROWS = {
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a task said at `AS_OF` beside what happened after it, for who was published and for each rival.
+    """What a task said at an instant beside what happened after it, for who was published and for each rival.
 
     `outcome`: what came of it, in a sentence. `metrics`: figures by subject over those days. `reports`: its files.
     """
@@ -103,18 +103,18 @@ def _perform(
 ) -> tuple[list[str], Comparison]:
     """One task: run, compare, report. Returns the steps that had to be done."""
     steps = []
-    run = _done(warehouse, act.task)
-    if run is None:
-        say(f"{act.doing}, from what was known on {_day(AS_OF)}")
-        runner.run(workspace, RunRequest(act.task, AS_OF, AS_OF, trigger="demo", notes=act.notes), progress)
-        run = _done(warehouse, act.task)
-        assert run is not None
-        steps.append("run")
+    for as_of in sorted({act.judged_at, AS_OF}):
+        if _done(warehouse, act.task, as_of) is None:
+            say(f"{act.doing}, from what was known on {_day(as_of)}")
+            runner.run(workspace, RunRequest(act.task, as_of, as_of, trigger="demo", notes=act.notes), progress)
+            steps.append("run" if as_of == AS_OF else "run before")
+    run = _done(warehouse, act.task, act.judged_at)
+    assert run is not None
     comparison = _stored(workspace, act.task, run.run_id)
     if comparison is None:
         progress("comparing what was said with what then happened", 0, 0)
         task = workspace.task(act.task)
-        metrics = _compare(workspace, warehouse, task, run)
+        metrics = _compare(workspace, warehouse, task, run, act.judged_at)
         outcome = act.outcome(warehouse, run, metrics)
         progress("writing the report", 0, 0)
         reports = reporting.write(workspace, act.task, tables=[_table(act, outcome, metrics, task.spec)])
@@ -158,17 +158,20 @@ def _load(workspace: Workspace, missing: Sequence[str], progress: Progress) -> N
         load_files(workspace, name, [file])
 
 
-def _done(warehouse: Warehouse, task: str) -> Run | None:
-    """The run of the demo's slot that is published."""
-    published = publishing.publications(warehouse).get(task)
-    run = runs.get(warehouse, published.run_id) if published else None
-    return run if run is not None and run.as_of == AS_OF.item().replace(tzinfo=UTC) else None
+def _done(warehouse: Warehouse, task: str, as_of: np.datetime64) -> Run | None:
+    """The latest run of a task at an instant that came to an end."""
+    at = as_of.item().replace(tzinfo=UTC)
+    return next(
+        (run for run in runs.latest(warehouse, task, limit=1_000) if run.state == "done" and run.as_of == at), None
+    )
 
 
-def _compare(workspace: Workspace, warehouse: Warehouse, task: Task, run: Run) -> tuple[MetricRow, ...]:
-    """The published forecaster and every baseline, all fitted on what was known at `AS_OF`, scored on what followed."""
+def _compare(
+    workspace: Workspace, warehouse: Warehouse, task: Task, run: Run, as_of: np.datetime64
+) -> tuple[MetricRow, ...]:
+    """The published forecaster and every baseline, all fitted on what was known at `as_of`, scored on what followed."""
     dataset = read(workspace, warehouse, task).dataset
-    cases = task.cases(dataset, AS_OF)
+    cases = task.cases(dataset, as_of)
     subjects: dict[str, Forecaster] = {}
     record = models.get(warehouse, run.model_id) if run.model_id else None
     if record is not None:
@@ -178,7 +181,7 @@ def _compare(workspace: Workspace, warehouse: Warehouse, task: Task, run: Run) -
             remedy = f"`forecasting run {run.task} --force` trains it again."
             raise ArtifactError(error.message, remedy=remedy) from None
         subjects = with_parts(model)
-    scores = scored(task, dataset, cases, subjects | rivals(task, dataset, AS_OF))
+    scores = scored(task, dataset, cases, subjects | rivals(task, dataset, as_of))
     return tuple(
         MetricRow(POOLED, name, metric, value)
         for name, score in scores.items()
@@ -189,7 +192,7 @@ def _compare(workspace: Workspace, warehouse: Warehouse, task: Task, run: Run) -
 def _table(act: Act, outcome: str, metrics: Sequence[MetricRow], spec: TaskSpec) -> ExtraTable:
     """The comparison as the report shows it."""
     headings, rows = figures(metrics, spec)
-    text = f"{outcome} Each line was made from what was known on {_day(AS_OF)} alone. {act.note}"
+    text = f"{outcome} Each line was made from what was known on {_day(act.judged_at)} alone. {act.note}"
     return ExtraTable(act.heading, ["Subject", *headings[1:]], rows, text)
 
 
