@@ -49,7 +49,13 @@ class ChurnForecast:
     def median_days(self) -> np.ndarray:
         """Days from the cutoff by which the next purchase is as likely made as not, float64 [n]; NaN beyond
         FAR_DAYS."""
-        raise NotImplementedError  # slice rows
+        half, log_survival = np.log(0.5), np.log(np.maximum(self.survival, 1e-12))
+        k = np.argmax(log_survival[:, 1:] <= half, axis=1)  # the interval in which the curve falls below one half
+        k[log_survival[:, -1] > half] = len(self.edges) - 2  # beyond the last edge: at the last one's hazard
+        here, there = (log_survival[np.arange(len(k)), k + step] for step in (0, 1))
+        with np.errstate(divide="ignore"):  # a hazard of 0: never
+            days = self.edges[k] + (half - here) / (there - here) * (self.edges[k + 1] - self.edges[k])
+        return np.where(days <= FAR_DAYS, days, np.nan)
 
 
 class CurveForecaster(Protocol):
