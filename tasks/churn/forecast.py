@@ -54,7 +54,7 @@ class ChurnForecast:
         k[log_survival[:, -1] > half] = len(self.edges) - 2  # beyond the last edge: at the last one's hazard
         here, there = (log_survival[np.arange(len(k)), k + step] for step in (0, 1))
         with np.errstate(divide="ignore"):  # a hazard of 0: never
-            days = self.edges[k] + (half - here) / (there - here) * (self.edges[k + 1] - self.edges[k])
+            days = self.edges[k] + (here - half) / (here - there) * (self.edges[k + 1] - self.edges[k])
         return np.where(days <= FAR_DAYS, days, np.nan)
 
 
