@@ -107,8 +107,8 @@ ACTS = (
         task="churn",
         doing="Asking who is about to leave",
         heading=f"What was said on 10 September 2011, and what happened in the {CHURN_DAYS} days after",
-        note=f"The chance of buying nothing for {CHURN_DAYS} days. Log-loss, Brier and ECE should be small, AUC and lift "
-        "large.",
+        note=f"The chance of buying nothing for {CHURN_DAYS} days. Log-loss, Brier and ECE should be small, AUC and "
+        "lift large.",
         notes=(invoices.NOTE,),
         outcome=_kept,
         judged_at=END_OF_DATA - np.timedelta64(CHURN_DAYS, "D"),
