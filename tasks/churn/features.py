@@ -11,16 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from forecasting.features.time import harmonics
 from forecasting.histories import Histories, ragged_ranges
 from forecasting.task import Cases
 from tasks.churn.customers import RETURN, VISIT, Customers
+from tasks.churn.shop import Shop
 
 SPANS = (30, 90, 180, 365)
 
 FACT_FEATURES: Mapping[str, tuple[str, ...]] = {
     "recency": ("recency", "overdue"),
-    "rhythm": ("usual_gap", "gap_spread"),
-    "frequency": ("orders", "days_bought", "orders_180", "orders_365"),
+    "rhythm": ("usual_gap", "gap_spread", "gap_last"),
+    "frequency": ("orders", "days_bought", "months_bought", "orders_180", "orders_365"),
     "trend": ("orders_30", "orders_90", "pace"),
     "tenure": ("tenure",),
     "value": ("value_mean", "value_last", "value_365", "value_trend"),
@@ -30,6 +32,9 @@ FACT_FEATURES: Mapping[str, tuple[str, ...]] = {
     "region": ("region_level",),
 }
 """The features that belong to each fact about a customer. Counts, money and days stand as log(1 + x)."""
+
+HALF_LIFE_ORDERS = 3.0
+"""Purchases after which an older one counts half in the level of a number that the options name."""
 
 _DAY = np.timedelta64(1, "D")
 
@@ -71,11 +76,18 @@ def seen(histories: Histories, cases: Cases) -> Seen:
 
 
 def figures(customers: Customers, cases: Cases, features: Sequence[str] = ()) -> dict[str, np.ndarray]:
-    """Features by name, float64 [n] each, NaN where unknown."""
+    """Features by name, float64 [n] each, NaN where unknown; always the same ones, whatever the cases see.
+
+    Beside those of FACT_FEATURES: the season at the cutoff (`year_sin`, `year_cos`), the shop's trend (`shop_trend`),
+    and one for each of the columns `features` of purchases. A number counts by its mean over the customer's
+    purchases, where one that lies HALF_LIFE_ORDERS back counts half; a label, the last one known, by how soon
+    customers who have it buy again (`Shop.label_levels`).
+    """
     purchases = seen(customers.purchases, cases)
     found = _rhythm(purchases, customers.purchases)
     found |= _money(purchases, customers.purchases)
     found |= _others(customers, cases)
+    found |= _surroundings(customers, cases, purchases, features)
     return found
 
 
@@ -84,13 +96,15 @@ def _rhythm(bought: Seen, purchases: Histories) -> dict[str, np.ndarray]:
     recency, tenure = bought.last(bought.age), np.full(bought.count, np.nan)
     tenure[bought.case[::-1]] = bought.age[::-1]
     day = purchases.occurred_at[bought.row].astype("datetime64[D]").astype(np.int64)
-    same_case = np.append(False, bought.case[1:] == bought.case[:-1])
-    another_day = np.append(True, day[1:] != day[:-1])
-    gap = np.append(0.0, np.diff(day)).astype(np.float64)
-    is_gap = same_case & another_day
-    days_bought = bought.totals(where=~same_case | another_day)
+    gap = np.diff(day, prepend=day[:1]).astype(np.float64)
+    first, another_day = _changes(bought.case), gap > 0
+    is_gap = ~first & another_day
+    days_bought = bought.totals(where=first | another_day)
     gap_count = bought.totals(where=is_gap)
-    usual = _median(bought.case[is_gap], gap[is_gap], bought.count)
+    usual = median(bought.case[is_gap], gap[is_gap], bought.count)
+    latest = np.full(bought.count, np.nan)
+    latest[bought.case[is_gap]] = gap[is_gap]
+    another_month = first | _changes(np.floor(bought.age / 30.0))
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = bought.totals(gap, is_gap) / gap_count
         spread = np.sqrt(np.maximum(bought.totals(gap**2, is_gap) / gap_count - mean**2, 0.0))
@@ -100,11 +114,19 @@ def _rhythm(bought: Seen, purchases: Histories) -> dict[str, np.ndarray]:
         )
     found = {"recency": np.log1p(recency), "overdue": overdue, "tenure": np.log1p(tenure)}
     found |= {"usual_gap": np.log1p(usual), "gap_spread": np.log1p(spread), "pace": pace}
+    found |= {"gap_last": np.log1p(latest), "months_bought": np.log1p(bought.totals(where=another_month))}
     found |= {"orders": np.log1p(orders), "days_bought": np.log1p(days_bought)}
     return found | {f"orders_{span}": np.log1p(bought.totals(where=bought.age <= span)) for span in SPANS}
 
 
-def _median(case: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
+def _changes(values: np.ndarray) -> np.ndarray:
+    """Whether each value differs from the one before it, bool; the first one does."""
+    changed = np.ones(len(values), bool)
+    changed[1:] = values[1:] != values[:-1]
+    return changed
+
+
+def median(case: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
     """The median of the values of each case, float64 [n]; NaN without any."""
     order = np.lexsort((values, case))
     values = np.append(values[order], np.nan)
@@ -144,3 +166,47 @@ def _others(customers: Customers, cases: Cases) -> dict[str, np.ndarray]:
         of_span = np.log1p(every.totals(where=mine & (every.age <= span)))
         found["returns" if name == "return" else "visits_30"] = of_span
     return found
+
+
+def _surroundings(customers: Customers, cases: Cases, bought: Seen, features: Sequence[str]) -> dict[str, np.ndarray]:
+    """What the cutoff says, what the shop and the customer's region do, and the columns that the options name."""
+    purchases = customers.purchases
+    season = harmonics(cases.cutoff, "year").astype(np.float64)
+    found = {"year_sin": season[:, 0], "year_cos": season[:, 1]}
+    labels = {name: _last_label(bought, purchases.columns[name]) for name in features if name in purchases.categories}
+    numbers = {name: _lately(bought, purchases.columns[name]) for name in features if name not in purchases.categories}
+    levels = {name: np.full(len(cases), np.nan) for name in ("shop_trend", "region_level", *labels)}
+    entity_of = np.repeat(np.arange(len(purchases)), purchases.lengths)
+    cutoffs, place = np.unique(cases.cutoff, return_inverse=True)
+    order, ends = np.argsort(place, kind="stable"), np.cumsum(np.bincount(place, minlength=len(cutoffs)))
+    for cutoff, begin, end in zip(cutoffs, np.append(0, ends), ends, strict=False):
+        mine = order[begin:end]
+        shop = Shop.at(customers, entity_of, cutoff)
+        levels["shop_trend"][mine] = shop.trend
+        levels["region_level"][mine] = np.append(shop.region_levels, np.nan)[customers.region[cases.entity[mine]]]
+        for name, code in labels.items():
+            levels[name][mine] = np.append(shop.label_levels(name), np.nan)[code[mine]]
+    return found | levels | numbers
+
+
+def _last_label(bought: Seen, codes: np.ndarray) -> np.ndarray:
+    """The code of the newest known label of each case, int64 [n]; -1 without one."""
+    code = codes[bought.row]
+    known = code >= 0
+    last = np.full(bought.count, -1)
+    last[bought.case[known]] = code[known]
+    return last
+
+
+def _lately(bought: Seen, values: np.ndarray) -> np.ndarray:
+    """The mean of what is known of a number, by HALF_LIFE_ORDERS, float64 [n]; NaN where nothing is."""
+    value = values[bought.row].astype(np.float64)
+    known = np.isfinite(value)
+    case = bought.case[known]
+    orders = np.bincount(case, minlength=bought.count)
+    after = np.cumsum(orders)[case] - 1 - np.arange(len(case))  # how many came after, of the same case
+    weight = 0.5 ** (after / HALF_LIFE_ORDERS)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.bincount(case, weight * value[known], minlength=bought.count) / np.bincount(
+            case, weight, minlength=bought.count
+        )
