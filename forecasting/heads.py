@@ -67,3 +67,45 @@ class MeanHead(nn.Module):
     def forward(self, states: Tensor) -> Tensor:
         """`states` float [..., W] to means float [...], at least `floor`."""
         return F.softplus(self.linear(states)).squeeze(-1) + self.floor
+
+
+class HazardHead(nn.Module):
+    """Cumulative hazards of consecutive intervals, constant within each (Kvamme and Borgan 2021, PC-Hazard,
+    Lifetime Data Analysis 27, section 3.2): softplus of a linear answer, times the interval's width in units of the
+    first. With equal widths it is the logistic discrete-time hazard of Gensheimer and Narasimhan (2019, PeerJ 7:e6257).
+
+    Intervals are answered as steps from the one before, so that decay of weights draws neighbours together and an
+    interval that training never saw goes on as the last one that it did. `widths`: of the intervals, positive.
+    """
+
+    relative: Tensor
+
+    def __init__(self, width: int, widths: Sequence[float]):
+        super().__init__()
+        if not widths or min(widths) <= 0:
+            raise ConfigurationError(
+                f"Intervals of widths {tuple(widths)} cannot be used.", remedy="Make them positive."
+            )
+        self.register_buffer("relative", torch.tensor([one / widths[0] for one in widths], dtype=torch.float32))
+        self.linear = nn.Linear(width, len(widths))
+        nn.init.zeros_(self.linear.weight)
+        with torch.no_grad():
+            nn.init.normal_(self.linear.weight[:1], std=0.1 / math.sqrt(width))
+        nn.init.zeros_(self.linear.bias)
+
+    def start_at(self, hazards: Tensor) -> None:
+        """Make a fresh head answer about the cumulative hazards given, float [K], NaN where none is known: those go
+        on at the rate of the one before, or of the first known."""
+        rate = (hazards / self.relative).clamp(min=1e-4)
+        known = ~rate.isnan()
+        if not known.any():
+            return
+        last = torch.where(known, torch.arange(len(rate)), -1).cummax(0).values
+        rate = rate[torch.where(last < 0, known.int().argmax(), last)]
+        raw = rate + torch.log(-torch.expm1(-rate))  # inverse of softplus
+        with torch.no_grad():
+            self.linear.bias.copy_(torch.cat([raw[:1], raw.diff()]))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """`states` float [..., W] to cumulative hazards float [..., K], positive."""
+        return F.softplus(self.linear(states).cumsum(-1)) * self.relative

@@ -55,6 +55,20 @@ def squared(mean: Tensor, target: Tensor, weight: Tensor | None = None) -> Tenso
     return weighted_mean((_visible(target, weight) - mean).square(), weight)
 
 
+def censored_hazard(hazard: Tensor, watched: Tensor, event: Tensor) -> Tensor:
+    """Negative log-likelihood of when an event came, summed over intervals: float [...].
+
+    `hazard`: float [..., K], cumulative hazard of each interval, taken as constant within it. `watched`: float
+    [..., K], the share of the interval in which the event would have been seen, 0 where it had come before or nobody
+    looked. `event`: float or bool [..., K], 1 where it came in the watched part: 1 - exp(-share x hazard) is the chance
+    of that. Where intervals are watched whole or not at all this is the likelihood of Gensheimer and Narasimhan (2019,
+    PeerJ 7:e6257, equation 1); of Kvamme and Borgan (2021, Lifetime Data Analysis 27) where the share varies.
+    """
+    seen = hazard * watched
+    came = torch.log(-torch.expm1(-torch.where(event > 0, seen, 1.0).clamp(min=1e-12)))
+    return torch.where(event > 0, -came, seen).sum(-1)
+
+
 def _visible(target: Tensor, weight: Tensor | None) -> Tensor:
     """Zeros for targets of no weight: a NaN times zero would still be NaN."""
     return target if weight is None else torch.where(weight > 0, target, 0.0)

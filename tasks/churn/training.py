@@ -1,0 +1,192 @@
+"""Fitting the churn network."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from torch import nn
+
+from forecasting.batches import Bucketed
+from forecasting.callbacks import Report
+from forecasting.checkpoints import Checkpoint
+from forecasting.schema import NotEnoughData
+from forecasting.seeds import derive, seeded
+from forecasting.trainer import TrainingConfig, mean_loss, train
+from tasks.churn.fitted import FittedNetwork, restore_network
+from tasks.churn.inputs import CaseBatch, InputLayout, event_counts, watched_intervals
+from tasks.churn.network import HazardNetwork, NetworkConfig, hazard_loss
+from tasks.churn.options import ChurnOptions
+from tasks.churn.outcomes import Outcomes
+from tasks.churn.sequence import STEP_COLUMNS
+from tasks.churn.snapshot import Snapshot
+
+__all__ = ["Effort", "FittedNetwork", "fit_network", "restore_network"]
+
+Progress: TypeAlias = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How to train. `members`: networks that differ in their seed and are averaged. `batch`: cases in a step."""
+
+    members: int = 1
+    batch: int = 256
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.05
+    dropout: float = 0.1
+    average: float = 0.0
+
+
+def fit_network(
+    snapshot: Snapshot,
+    outcome: Outcomes,
+    edges: np.ndarray,
+    options: ChurnOptions,
+    *,
+    seed: int = 0,
+    epochs: int | None = None,
+    validation: tuple[Snapshot, Outcomes] | None = None,
+    weights: np.ndarray | None = None,
+    checkpoint: Path | None = None,
+    progress: Progress = lambda done, total, note: None,
+    effort: Effort | None = None,
+) -> FittedNetwork:
+    """Networks that learnt from n cases when the next purchase comes, by interval between `edges`, float64 [K + 1]
+    days, ascending from 0.
+
+    `epochs`: train for so many of the schedule that `options.epochs` lays out, by default all. With `validation`, later
+    cases, the weights of the epoch that foretells them best are kept, and `epochs` of the result says which that was.
+    `weights`: float32 [n], how much each case counts, equal by default. `checkpoint`: a directory to resume from after
+    a kill. Raises NotEnoughData where no case was watched for any time.
+    """
+    effort = effort or Effort()
+    edges = np.asarray(edges, np.float64)
+    lessons = _Lessons.of(InputLayout.fit(snapshot), snapshot, outcome, edges, weights)
+    if not lessons.watched.any():
+        raise NotEnoughData(
+            "No customer was watched for any time after a cutoff: there is nothing to learn from.",
+            remedy="Load more history, or run again when there is some.",
+        )
+    later = None if validation is None else _Lessons.of(lessons.layout, *validation, edges, None)
+    networks = []
+    for number in range(effort.members):
+        network = _new_network(lessons, edges, options, effort, derive(seed, "churn", number))
+        config = TrainingConfig(
+            epochs=epochs or options.epochs,
+            schedule_epochs=options.epochs,
+            learning_rate=effort.learning_rate,
+            weight_decay=effort.weight_decay,
+            average=effort.average,
+            seed=derive(seed, "churn", number),
+        )
+        saved = None
+        if checkpoint is not None:
+            saved = Checkpoint(checkpoint / f"network-{number}", key=f"{options}|{effort}|{lessons.digest()}")
+        result = train(
+            network,
+            Bucketed(lessons.lengths, effort.batch, lessons.batch),
+            hazard_loss,
+            config,
+            validate=None if later is None else later.judge,
+            callbacks=[Report(_share_of(progress, number, effort.members))],
+            checkpoint=saved,
+        )
+        networks.append(network)
+        if later is not None:  # the others train for as many: one choice, not several that each look
+            epochs, later = result.best_epoch, None
+    return FittedNetwork(lessons.layout, networks, edges, epochs or options.epochs)
+
+
+@dataclass(frozen=True, eq=False)
+class _Lessons:
+    """Cases and what became of them, scaled. `table` float32 [n, F], `region` int64 [n], `lengths` int64 [n] events,
+    `watched` float32 [n, K], `event` bool [n, K], `weight` float32 [n]."""
+
+    layout: InputLayout
+    snapshot: Snapshot
+    table: np.ndarray
+    region: np.ndarray
+    lengths: np.ndarray
+    watched: np.ndarray
+    event: np.ndarray
+    weight: np.ndarray
+
+    @staticmethod
+    def of(
+        layout: InputLayout, snapshot: Snapshot, outcome: Outcomes, edges: np.ndarray, weights: np.ndarray | None
+    ) -> _Lessons:
+        watched, event = watched_intervals(outcome, edges)
+        weight = np.ones(len(snapshot), np.float32) if weights is None else np.asarray(weights, np.float32)
+        return _Lessons(
+            layout,
+            snapshot,
+            layout.table(snapshot),
+            layout.regions_of(snapshot),
+            event_counts(snapshot.latest),
+            watched,
+            event,
+            weight / max(float(weight.mean()), 1e-12) if len(weight) else weight,
+        )
+
+    def batch(self, rows: np.ndarray) -> CaseBatch:
+        steps, category = self.layout.events(self.snapshot.latest, rows, self.lengths)
+        return CaseBatch(
+            steps=torch.from_numpy(steps),
+            category=torch.from_numpy(category),
+            lengths=torch.from_numpy(self.lengths[rows]),
+            features=torch.from_numpy(self.table[rows]),
+            region=torch.from_numpy(self.region[rows]),
+            watched=torch.from_numpy(self.watched[rows]),
+            event=torch.from_numpy(self.event[rows].astype(np.float32)),
+            weight=torch.from_numpy(self.weight[rows]),
+        )
+
+    def judge(self, network: nn.Module) -> float:
+        """Mean loss of a network on all of them: a `forecasting.trainer.Validation`."""
+        order = np.argsort(self.lengths, kind="stable")
+        return mean_loss(network, Bucketed(order, 2048, lambda rows: self.batch(order[rows]), False), hazard_loss)
+
+    def hazards(self) -> np.ndarray:
+        """What the intervals' cumulative hazards are for all together (Nelson and Aalen), float64 [K], NaN where
+        nobody was watched."""
+        exposure = (self.watched * self.weight[:, None]).sum(axis=0, dtype=np.float64)
+        events = (self.event * self.weight[:, None]).sum(axis=0, dtype=np.float64)
+        exposure -= events / 2  # about half of the interval was lived through before the purchase
+        return np.where(exposure > 0, (events + 0.5) / np.maximum(exposure + 1.0, 1.0), np.nan)
+
+    def digest(self) -> str:
+        """What tells these lessons from others."""
+        parts = (self.table, self.region, self.watched, self.event, self.weight, self.lengths)
+        return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
+
+
+def _share_of(progress: Progress, number: int, members: int) -> Progress:
+    """The progress of one member as a part of all of it."""
+    return lambda done, total, note: progress(number * total + done, members * total, note)
+
+
+def _new_network(
+    lessons: _Lessons, edges: np.ndarray, options: ChurnOptions, effort: Effort, seed: int
+) -> HazardNetwork:
+    """A network that has learnt nothing but how often purchases come in all."""
+    layout = lessons.layout
+    config = NetworkConfig(
+        encoder=options.encoder,
+        steps=len(STEP_COLUMNS),
+        features=layout.width,
+        regions=layout.regions.size,
+        categories=layout.categories.size,
+        widths=tuple(np.diff(edges).tolist()),
+        hidden=options.hidden,
+        dropout=effort.dropout,
+    )
+    with seeded(derive(seed, "network")):
+        network = HazardNetwork(config)
+    network.head.start_at(torch.from_numpy(lessons.hazards().astype(np.float32)))
+    return network
