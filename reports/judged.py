@@ -1,0 +1,63 @@
+"""Which runs were judged, and what was measured in them: the figures of the gate, whatever the task."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from db.tables import RUN_METRICS, RUNS
+from reports.view import Provenance
+
+RUNS_SHOWN = 12
+POOLED = "evaluate"
+"""The slice over all test periods."""
+
+Metrics = Mapping[str, Mapping[str, float]]
+"""Subject to metric to value."""
+
+
+def judged_runs(connection: Connection, provenance: Provenance) -> list[Any]:
+    """The last runs with figures up to the published one, newest first; of several for one instant the last. A run
+    that used a stored model has no figures of its own."""
+    judged = sa.exists().where(RUN_METRICS.c.run_id == RUNS.c.run_id, RUN_METRICS.c.slice == POOLED)
+    rows = connection.execute(
+        sa.select(RUNS.c.run_id, RUNS.c.as_of, RUNS.c.fallback)
+        .where(RUNS.c.task == provenance.task, RUNS.c.state == "done", RUNS.c.as_of <= provenance.as_of, judged)
+        .order_by(RUNS.c.as_of.desc(), (RUNS.c.run_id == provenance.run_id).desc(), RUNS.c.started_at.desc())
+        .limit(5 * RUNS_SHOWN)
+    ).all()
+    return list({row.as_of: row for row in reversed(rows)}.values())[::-1][:RUNS_SHOWN]
+
+
+def pooled_figures(connection: Connection, run_ids: Sequence[str]) -> Mapping[str, Metrics]:
+    """What was measured over all test periods, by run."""
+    found: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    columns = RUN_METRICS.c
+    for row in connection.execute(
+        sa.select(columns.run_id, columns.subject, columns.metric, columns.value).where(
+            columns.run_id.in_(run_ids), columns.slice == POOLED, columns.value.is_not(None)
+        )
+    ):
+        found[row.run_id][row.subject][row.metric] = row.value
+    return found
+
+
+def best_rule(metrics: Metrics, gate: str) -> str | None:
+    """The simple rule with the smallest gate metric."""
+    rivals = {name: values[gate] for name, values in metrics.items() if name.startswith("baseline:") and gate in values}
+    return min(rivals, key=lambda name: (rivals[name], name)) if rivals else None
+
+
+def in_order(metrics: Metrics, gate: str) -> dict[str, Mapping[str, float]]:
+    """The model, its parts, the reigning model, then the simple rules, the best first."""
+
+    def place(name: str) -> tuple[int, float, str]:
+        kind = ("model", "part:", "champion", "baseline:")
+        first = next((number for number, start in enumerate(kind) if name.startswith(start)), len(kind))
+        return first, metrics[name].get(gate, float("inf")), name
+
+    return {name: metrics[name] for name in sorted(metrics, key=place)}
