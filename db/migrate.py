@@ -27,11 +27,12 @@ from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 import db.migrating  # noqa: F401  (registers the operations that revisions use)
+from db.alert_ledgers import current_alerts, ledger_table
 from db.engines import Warehouse
 from db.locks import one_at_a_time
 from db.outputs import current_view, output_table
 from db.tables import METADATA
-from forecasting.schema import ConfigurationError, ForecastingError, OutputTable
+from forecasting.schema import AlertLedger, ConfigurationError, ForecastingError, OutputTable
 
 HOUSE = "migrations.versions"
 VERSION_TABLE = "alembic_version"
@@ -127,18 +128,24 @@ def require_current(warehouse: Warehouse, lineages: Sequence[str] = ()) -> None:
         )
 
 
-def check(warehouse: Warehouse, outputs: Iterable[OutputTable] = ()) -> tuple[str, ...]:
+def check(
+    warehouse: Warehouse, outputs: Iterable[OutputTable] = (), ledgers: Iterable[AlertLedger] = ()
+) -> tuple[str, ...]:
     """What differs between the declared tables and the database's, one line each; nothing when all agrees.
 
-    Tables that are neither the house's nor of `outputs` (the canonical sources that `load` owns, the user's) are
-    left out of the comparison.
+    Tables that are neither the house's nor of `outputs` or `ledgers` (the canonical sources that `load` owns, the user's)
+    are left out of the comparison.
     """
     metadata = sa.MetaData()
     for table in METADATA.tables.values():
         table.to_metadata(metadata)
-    declared = tuple(outputs)
-    for output in declared:
+    views = []
+    for output in outputs:
         output_table(output, metadata)
+        views.append(current_view(output))
+    for ledger in ledgers:
+        ledger_table(ledger, metadata)
+        views.append(current_alerts(ledger))
 
     def ours(thing: Any, name: str | None, kind: str, reflected: bool, other: Any) -> bool:
         return kind != "table" or name in metadata.tables
@@ -152,20 +159,20 @@ def check(warehouse: Warehouse, outputs: Iterable[OutputTable] = ()) -> tuple[st
         }
         context = MigrationContext.configure(connection, opts=options)
         differences = [str(difference) for difference in compare_metadata(context, metadata)]
-        return (*differences, *_view_differences(connection, declared))
+        return (*differences, *_view_differences(connection, views))
 
 
-def _view_differences(connection: sa.Connection, outputs: Iterable[OutputTable]) -> Iterator[str]:
+def _view_differences(connection: sa.Connection, views: Iterable[sa.Table]) -> Iterator[str]:
     inspector = sa.inspect(connection)
-    views = set(inspector.get_view_names())
-    for output in outputs:
-        if output.view not in views:
-            yield f"view {output.view} is missing"
+    there = set(inspector.get_view_names())
+    for view in views:
+        if view.name not in there:
+            yield f"view {view.name} is missing"
             continue
-        wanted = list(current_view(output).columns.keys())
-        found = [column["name"] for column in inspector.get_columns(output.view)]
+        wanted = list(view.columns.keys())
+        found = [column["name"] for column in inspector.get_columns(view.name)]
         if found != wanted:
-            yield f"view {output.view} has columns {found}, not {wanted}"
+            yield f"view {view.name} has columns {found}, not {wanted}"
 
 
 def _script(lineages: Sequence[str]) -> ScriptDirectory:

@@ -118,3 +118,35 @@ LOADS = sa.Table(
     sa.Column("rows", sa.BigInteger, nullable=False),
     sa.Column("loaded_at", UtcDateTime, nullable=False),
 )
+
+ALERT_DELIVERIES = sa.Table(
+    "alert_deliveries",
+    METADATA,
+    sa.Column("delivery_id", sa.Text, primary_key=True),  # the idempotency key: the same however often it is sent
+    sa.Column("ledger", sa.Text, nullable=False),  # the table in which the alert stands
+    sa.Column("alert_id", sa.Text, nullable=False),
+    sa.Column("task", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),  # whose publication raised or closed it; by hand, that which raised
+    sa.Column("as_of", UtcDateTime, nullable=False),  # of that run
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("event", sa.Text, nullable=False),  # raised, closed
+    sa.Column("payload", document(), nullable=False),  # the alert's columns at that moment
+    sa.Column("state", sa.Text, nullable=False),  # pending, delivered, given up
+    sa.Column("attempts", sa.Integer, nullable=False),  # those that came to an end, well or badly
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("next_attempt_at", UtcDateTime, nullable=False),
+    sa.Column("leased_by", sa.Text),
+    sa.Column("leased_until", UtcDateTime),
+    sa.Column("delivered_at", UtcDateTime),
+    sa.Column("last_error", sa.Text),
+    sa.Index("alert_deliveries_by_alert", "alert_id", "channel"),
+    sa.Index("alert_deliveries_by_run", "run_id", "channel"),
+)
+sa.Index(
+    "alert_deliveries_due",
+    ALERT_DELIVERIES.c.channel,
+    ALERT_DELIVERIES.c.next_attempt_at,
+    ALERT_DELIVERIES.c.delivery_id,
+    sqlite_where=ALERT_DELIVERIES.c.state == "pending",
+    postgresql_where=ALERT_DELIVERIES.c.state == "pending",
+)
