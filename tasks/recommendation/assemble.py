@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
+from forecasting.columns import find, labels, numbers
 from forecasting.histories import Histories
 from forecasting.schema import DataError, SourceNeed
-from tasks.recommendation.columns import find, labels, numbers
 from tasks.recommendation.journal import Journal, Stock
 from tasks.recommendation.listing import listing
 from tasks.recommendation.options import RecommendationOptions

@@ -6,9 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from forecasting.clock import arrow_instants
-from forecasting.columns import present
+from forecasting.columns import find, labels, numbers, objects, present, recode, sorted_union, used
 from tasks.recommendation.catalogue import Catalogue
-from tasks.recommendation.columns import find, labels, numbers, objects, recode, sorted_union, used
 
 _LABELS = ("category", "brand")
 

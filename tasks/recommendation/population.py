@@ -8,10 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from forecasting.clock import arrow_instants
-from forecasting.columns import present
-from tasks.recommendation.columns import find, labels, objects, recode, sorted_union, used
+from forecasting.columns import coordinates, find, labels, objects, present, recode, sorted_union, used
 from tasks.recommendation.journal import CUSTOMER, SESSION
-from tasks.recommendation.records import Places, Records, coordinates
+from tasks.recommendation.records import Places, Records
 
 _ALWAYS = np.datetime64(-(2**62), "us")
 

@@ -9,10 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from forecasting.clock import arrow_instants
-from forecasting.columns import is_text, present
+from forecasting.columns import coordinates, find, is_text, labels, numbers, objects, present
 from forecasting.features.space import haversine_km
 from forecasting.schema import ConfigurationError, DataError
-from tasks.recommendation.columns import find, labels, numbers, objects
 from tasks.recommendation.journal import COLUMNS, EVENT_KINDS, PURCHASE, VIEW
 
 _KINDS = {name: code for code, name in enumerate(EVENT_KINDS)}
@@ -218,13 +217,3 @@ def _distances(orders: pa.Table, locations: pa.Table | None) -> np.ndarray:
         latitude = np.where(np.isnan(latitude), own[0], latitude)
         longitude = np.where(np.isnan(longitude), own[1], longitude)
     return haversine_km(latitude, longitude, *coordinates(orders, "destination_"))
-
-
-def coordinates(table: pa.Table, prefix: str) -> tuple[np.ndarray, np.ndarray]:
-    """Latitude and longitude, float64 [R] degrees each; NaN where unknown or where only one is known."""
-    names = (f"{prefix}latitude", f"{prefix}longitude")
-    if len(present(table, names)) < 2:
-        return np.full(len(table), np.nan), np.full(len(table), np.nan)
-    latitude, longitude = (numbers(table[name]) for name in names)
-    nowhere = np.isnan(latitude) | np.isnan(longitude)
-    return np.where(nowhere, np.nan, latitude), np.where(nowhere, np.nan, longitude)
