@@ -133,8 +133,8 @@ def check(
 ) -> tuple[str, ...]:
     """What differs between the declared tables and the database's, one line each; nothing when all agrees.
 
-    Tables that are neither the house's nor of `outputs` or `ledgers` (the canonical sources that `load` owns, the user's)
-    are left out of the comparison.
+    Tables that are neither the house's nor of `outputs` or `ledgers` (the canonical sources that `load` owns, the
+    user's) are left out of the comparison.
     """
     metadata = sa.MetaData()
     for table in METADATA.tables.values():
