@@ -1,0 +1,1 @@
+"""Churn's lineage of Alembic revisions (branch `churn`)."""
