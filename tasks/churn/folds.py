@@ -4,8 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecasting.task import Cases
+from forecasting.schema import NotEnoughData
+from forecasting.splits import rolling_cutoffs
+from forecasting.task import Cases, Fold, Instant
 from tasks.churn.customers import Customers
+from tasks.churn.options import ChurnOptions
+
+MOST_FOLDS = 3
+"""Cutoffs at which the gate judges."""
+
+LEAST_ELIGIBLE = 200
+"""Eligible customers from which a model may be fitted and judged."""
+
+LEAST_WATCHED_DAYS = 14
+"""A cutoff teaches once so many days after it are known (or the horizon, where that is shorter)."""
 
 _DAY = np.timedelta64(1, "D")
 
@@ -14,16 +26,99 @@ def eligible(customers: Customers, cutoffs: np.ndarray, active_days: int) -> Cas
     """Every customer with a purchase in [cutoff - active_days, cutoff), at each of `cutoffs` (datetime64[us] [K]): by
     cutoff as given, then by customer."""
     purchases = customers.purchases
-    every = np.arange(len(customers))
+    cutoffs = np.atleast_1d(np.asarray(cutoffs, "datetime64[us]"))
+    owner = np.repeat(np.arange(len(customers)), purchases.lengths)
     found = []
-    for cutoff in np.asarray(cutoffs, "datetime64[us]"):  # few: cutoffs are weeks apart
-        row, mask = purchases.window(every, np.broadcast_to(cutoff, every.shape), 1)
-        recent = mask[:, 0]
-        if len(purchases.occurred_at):
-            recent = recent & (purchases.occurred_at[row[:, 0]] >= cutoff - active_days * _DAY)
-        found.append(np.flatnonzero(recent))
-    counts = [len(part) for part in found]
-    return Cases(
-        np.concatenate([np.empty(0, np.int64), *found]).astype(np.int64),
-        np.repeat(np.asarray(cutoffs, "datetime64[us]"), counts),
-    )
+    for cutoff in cutoffs:  # few: they lie days apart
+        row = np.flatnonzero(purchases.occurred_at >= cutoff - active_days * _DAY)
+        found.append(np.unique(owner[row[purchases.visible(row, cutoff)]]))
+    entity = np.concatenate([np.empty(0, np.int64), *found]).astype(np.int64)
+    return Cases(entity, np.repeat(cutoffs, [len(part) for part in found]))
+
+
+def cases_at(customers: Customers, options: ChurnOptions, as_of: Instant) -> Cases:
+    """Every eligible customer at an instant."""
+    return eligible(customers, np.array([as_of]), options.active_days)
+
+
+def backtest_cases(
+    customers: Customers, options: ChurnOptions, start: Instant, end: Instant, every_days: int | None
+) -> Cases:
+    """Every eligible customer at `start`, and every so many days after it before `end`; None: at `start` alone."""
+    start, end = start.astype("datetime64[us]"), end.astype("datetime64[us]")
+    cutoffs = np.arange(start, end, (every_days or 1) * _DAY)
+    return eligible(customers, cutoffs if every_days else cutoffs[:1], options.active_days)
+
+
+def folds(customers: Customers, options: ChurnOptions, as_of: Instant) -> list[Fold]:
+    """The latest cutoff whose label window had closed at `as_of`, and up to two before it, a quarter of the horizon
+    apart, each at the beginning of a day in UTC; one fit before the first. Fewer where history is short.
+
+    Raises NotEnoughData where fewer than LEAST_ELIGIBLE customers are eligible at `as_of` or at every such cutoff,
+    where no label window has closed, and where what is known at the first cutoff could teach nothing.
+    """
+    as_of = as_of.astype("datetime64[us]")
+    now = len(cases_at(customers, options, as_of))
+    if now < LEAST_ELIGIBLE:
+        raise NotEnoughData(
+            f"{now} customers bought in the {options.active_days} days before {_day(as_of)}, and {LEAST_ELIGIBLE} are"
+            " needed to judge a model.",
+            remedy="A baseline is published until there are more; or set a larger active_days.",
+        )
+    cutoffs = closed_cutoffs(customers, options, as_of)
+    if not len(cutoffs):
+        at = _known(customers, as_of)
+        raise NotEnoughData(
+            f"no label window of {options.horizon_days} days has closed as of {_day(as_of)}: purchases are known from"
+            f" {_day(at.min())} to {_day(at.max())}.",
+            remedy="A baseline is published until there is more; or choose a shorter horizon_days.",
+        )
+    per_cutoff = [cases_at(customers, options, cutoff) for cutoff in cutoffs]
+    enough = [number for number, cases in enumerate(per_cutoff) if len(cases) >= LEAST_ELIGIBLE]
+    if not enough:
+        raise NotEnoughData(
+            f"{max(map(len, per_cutoff))} customers were eligible at {_day(cutoffs[-1])} or before, the latest day of"
+            f" which the following {options.horizon_days} are known, and {LEAST_ELIGIBLE} are needed to judge a model.",
+            remedy="A baseline is published until there are more; or choose a shorter horizon_days.",
+        )
+    taught = [number for number in enough if _teaches(customers, options, cutoffs[number])]
+    if not taught:
+        raise NotEnoughData(
+            f"a model that is judged from {_day(cutoffs[enough[-1]])} on has nothing to learn from: before, there were"
+            f" no {LEAST_ELIGIBLE} eligible customers whose following {_watched_days(options)} days were known.",
+            remedy="A baseline is published until there is more; or choose a shorter horizon_days.",
+        )
+    return [Fold(cutoffs[taught[0]], per_cutoff[number]) for number in taught]
+
+
+def closed_cutoffs(customers: Customers, options: ChurnOptions, as_of: Instant) -> np.ndarray:
+    """The latest cutoffs whose label windows had closed at an instant, datetime64[us], ascending, at most MOST_FOLDS;
+    none before the first purchase."""
+    at = _known(customers, as_of)
+    if not len(at):
+        return np.empty(0, "datetime64[us]")
+    end = customers.observed(as_of).astype("datetime64[D]").astype("datetime64[us]")
+    step = max(options.horizon_days // 4, 1) * _DAY
+    return rolling_cutoffs(end, options.horizon_days * _DAY, MOST_FOLDS, step=step, earliest=at.min())
+
+
+def _teaches(customers: Customers, options: ChurnOptions, until: Instant) -> bool:
+    """Whether what is known at `until` has enough customers who were watched for long enough."""
+    end = customers.observed(until)
+    if np.isnat(end):
+        return False
+    return len(cases_at(customers, options, end - _watched_days(options) * _DAY)) >= LEAST_ELIGIBLE
+
+
+def _watched_days(options: ChurnOptions) -> int:
+    return min(LEAST_WATCHED_DAYS, options.horizon_days)
+
+
+def _known(customers: Customers, as_of: Instant) -> np.ndarray:
+    """When the purchases that are known at an instant happened, datetime64[us]."""
+    every = np.arange(len(customers.purchases.occurred_at))
+    return customers.purchases.occurred_at[customers.purchases.visible(every, as_of)]
+
+
+def _day(instant: Instant) -> str:
+    return str(np.datetime_as_string(instant, "D"))
