@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import xlsxwriter
 from xlsxwriter.worksheet import Worksheet
@@ -112,13 +112,18 @@ class Workbook:
 
 def write_csv(path: Path, headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
     """Writes UTF-8 text with a heading row; dates are ISO 8601, missing cells empty. Returns the rows written."""
-    count = 0
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([_csv_cell(heading) for heading in headings])
-        for row in rows:
-            writer.writerow([_csv_cell(cell) for cell in row])
-            count += 1
+        return write_csv_text(file, headings, rows)
+
+
+def write_csv_text(file: TextIO, headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    """The same into an open text, which must not translate ends of lines."""
+    count = 0
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([_csv_cell(heading) for heading in headings])
+    for row in rows:
+        writer.writerow([_csv_cell(cell) for cell in row])
+        count += 1
     return count
 
 

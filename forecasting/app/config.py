@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
+from forecasting.app.channels.configuration import ChannelConfig, channel_config, variables
 from forecasting.app.cron import Cron
 from forecasting.app.validation import build, did_you_mean
 from forecasting.schema import ConfigurationError
@@ -23,6 +24,8 @@ from forecasting.schema import ConfigurationError
 DEFAULT_FILE = "forecasting.toml"
 DEFAULT_WAREHOUSE = "results"
 PREFIX = "FORECASTING_"
+NAMED = ("warehouses", "sources", "tasks", "jobs", "alerts")
+"""Tables that hold tables: `[jobs.NAME]`."""
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -137,6 +140,7 @@ class Configuration:
     sources: Mapping[str, SourceConfig] = field(default_factory=dict)
     tasks: Mapping[str, TaskConfig] = field(default_factory=dict)
     jobs: Mapping[str, JobConfig] = field(default_factory=dict)
+    alerts: Mapping[str, ChannelConfig] = field(default_factory=dict)
     file: Path | None = None
     var: Path = Path("var")
     warehouse: str | None = field(default=None, repr=False)
@@ -145,6 +149,10 @@ class Configuration:
     @property
     def base(self) -> Path:
         return self.file.parent if self.file else Path()
+
+    def path(self, text: str) -> Path:
+        """A path of the file, taken from its directory."""
+        return self.base / Path(text).expanduser()
 
     @property
     def label(self) -> str:
@@ -172,7 +180,7 @@ def load(
     tables = _read(file) if file else {}
     label = file.name if file else "environment"
     _override(tables, environment, label)
-    known = ("settings", "warehouses", "sources", "tasks", "jobs")
+    known = ("settings", *NAMED)
     for name, table in tables.items():
         if name not in known:
             raise ConfigurationError(f"{label}: unknown table [{name}].", remedy=did_you_mean(name, known))
@@ -192,6 +200,7 @@ def load(
         sources={n: build(SourceConfig, t, f"{label}: [sources.{n}]") for n, t in _named(tables, "sources", label)},
         tasks={n: _task(n, t, f"{label}: [tasks.{n}]") for n, t in _named(tables, "tasks", label)},
         jobs={n: build(JobConfig, t, f"{label}: [jobs.{n}]") for n, t in _named(tables, "jobs", label)},
+        alerts={n: channel_config(t, f"{label}: [alerts.{n}]") for n, t in _named(tables, "alerts", label)},
         file=file,
         var=Path(merged.var) if outside or not file else file.parent / merged.var,
         warehouse=warehouse or environment.get(f"{PREFIX}WAREHOUSE") or None,
@@ -203,6 +212,7 @@ def warnings(configuration: Configuration) -> list[str]:
     """`FORECASTING_*` variables that nothing reads, which is mostly a slip of the pen."""
     read = {f"{PREFIX}{item.name.upper()}" for item in fields(Settings)} | {f"{PREFIX}CONFIG", f"{PREFIX}WAREHOUSE"}
     read |= {warehouse.url_env for warehouse in configuration.warehouses.values() if warehouse.url_env}
+    read |= {name for channel in configuration.alerts.values() for name in variables(channel)}
     unread = (n for n in configuration.environment if n.startswith(PREFIX) and n not in read and "__" not in n)
     return [f"The variable {name} is read by nothing. {did_you_mean(name, read)}" for name in sorted(unread)]
 
@@ -273,7 +283,7 @@ def _override(tables: dict[str, Any], environment: Mapping[str, str], label: str
             continue
         kind, _, rest = variable.removeprefix(PREFIX).lower().partition("__")
         name, _, key = rest.partition("__")
-        if kind not in ("warehouses", "sources", "tasks", "jobs") or not name or not key:
+        if kind not in NAMED or not name or not key:
             raise ConfigurationError(
                 f"The variable {variable} names no key of {label}.",
                 remedy=f"The form is {PREFIX}TABLE__NAME__KEY, such as {PREFIX}TASKS__DEMAND__HORIZON=14.",

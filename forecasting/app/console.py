@@ -70,7 +70,7 @@ class Console:
         root.setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
         for name in OURS:
             logging.getLogger(name).setLevel(level.upper())
-        for name in ("alembic", "matplotlib", "urllib3", "asyncio", "torch"):
+        for name in ("alembic", "matplotlib", "urllib3", "httpx2", "httpcore2", "apprise", "asyncio", "torch"):
             logging.getLogger(name).setLevel(logging.WARNING)
         logging.captureWarnings(True)
         logging.getLogger("py.warnings").setLevel(logging.DEBUG if level == "debug" else logging.ERROR)

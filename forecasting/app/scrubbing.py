@@ -31,8 +31,12 @@ class Scrubber:
         except ValueError:  # not a URL: then nothing in it can be told apart
             return
         for secret in found:
-            self._secrets |= {secret, unquote(secret), quote(unquote(secret), safe=""), quote_plus(unquote(secret))}
-        self._secrets = {secret for secret in self._secrets if len(secret) >= _SHORTEST}
+            self.hide(secret)
+
+    def hide(self, secret: str) -> None:
+        """Remember a secret, as written and as decoded."""
+        written = {secret, unquote(secret), quote(unquote(secret), safe=""), quote_plus(unquote(secret))}
+        self._secrets |= {one for one in written if len(one) >= _SHORTEST}
 
     def scrub(self, text: str) -> str:
         """`text` without secrets."""

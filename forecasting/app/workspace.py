@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from forecasting.app.config import DEFAULT_WAREHOUSE, Configuration, JobConfig, TaskConfig, WarehouseConfig
 from forecasting.app.console import Console
+from forecasting.app.secret import read_secret
 from forecasting.app.validation import build, did_you_mean
 from forecasting.schema import SOURCES, ConfigurationError, SourceNeed
 
@@ -206,18 +207,7 @@ class Workspace:
     def _text_of(self, config: WarehouseConfig, where: str) -> str:
         if config.url is not None:
             return config.url
-        if config.url_env is not None:
-            value = self.configuration.environment.get(config.url_env, "")
-            if not value:
-                raise ConfigurationError(
-                    f"{where}: the variable {config.url_env} is not set.", remedy="Set it to the warehouse's URL."
-                )
-            return value.strip()
-        file = self.configuration.base / Path(config.url_file or "").expanduser()
-        try:
-            return file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ConfigurationError(f"{where}: the file {file} cannot be read: {error.strerror}.") from None
+        return read_secret(self.configuration, config.url_env, config.url_file, where=where, what="the warehouse's URL")
 
     def _parsed(self, text: str, base: Path, where: str) -> URL:
         """The URL, its secrets learned, a relative SQLite file taken from `base`."""

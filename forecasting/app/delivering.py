@@ -1,0 +1,173 @@
+"""Takes alerts from the outbox to where the configuration sends them: at least once, and under the same key each time.
+
+Deliveries are taken a few at a time under a lease, sent, and marked. A crash between sending and marking leaves them
+to the next to come, who sends them again. What a receiver does not take is tried again after a pause that grows; one
+that does not answer at all is left alone until the next call, and keeps no other channel from its alerts.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from db import outbox
+from db.engines import Warehouse
+from db.outbox import ChannelInterest, Delivery
+from forecasting.app.channels.channel import Answer, Channel, in_a_line
+from forecasting.app.channels.opening import open_channel
+from forecasting.app.config import Configuration
+from forecasting.app.validation import did_you_mean
+from forecasting.app.workspace import Workspace
+from forecasting.schema import ConfigurationError, ExitCode, ForecastingError
+
+SHORTEST_PAUSE, LONGEST_PAUSE = 30.0, 6 * 3600.0
+"""Seconds between two attempts."""
+
+LEASE_MARGIN = 60.0
+"""Seconds of a lease beyond the channel's patience: for marking, and for a machine that is busy."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ChannelReport:
+    """What one call did for a channel. `failed`: deliveries that will be tried again, `given_up`: those that will not.
+    `waiting`: pending after it, failed ones included. `error`: of its last failure, empty where there was none."""
+
+    channel: str
+    delivered: int = 0
+    failed: int = 0
+    given_up: int = 0
+    waiting: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class DeliveryReport:
+    """What one call did. `orphans`: how many deliveries wait for channels that are not configured, by their names."""
+
+    channels: tuple[ChannelReport, ...] = ()
+    orphans: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """1 where something failed or was given up."""
+        return (
+            ExitCode.ERROR if any(one.error or one.failed or one.given_up for one in self.channels) else ExitCode.DONE
+        )
+
+
+def interests(configuration: Configuration, task: str) -> tuple[ChannelInterest, ...]:
+    """The channels that carry a configured task's alerts, and the events that each of them wants."""
+    return tuple(
+        ChannelInterest(name, config.events)
+        for name, config in configuration.alerts.items()
+        if config.task in (None, task)
+    )
+
+
+def deliver(workspace: Workspace, *, channel: str | None = None, worker: str | None = None) -> DeliveryReport:
+    """Sends what is due, through every configured channel or through one; what stands in the way is in the report.
+
+    `worker`: the holder of the leases, this process by default. Raises ConfigurationError for a channel that is not
+    configured.
+    """
+    configured = workspace.configuration.alerts
+    if channel is not None and channel not in configured:
+        raise ConfigurationError(
+            f"There is no channel {channel!r}.",
+            remedy=did_you_mean(channel, configured) or f"Add [alerts.{channel}] to {workspace.configuration.label}.",
+        )
+    if not configured:
+        return DeliveryReport()
+    warehouse = workspace.results()
+    names = [channel] if channel is not None else list(configured)
+    reports = [_work_off(workspace, warehouse, name, worker) for name in names]
+    backlog = outbox.pending(warehouse)
+    orphans = tuple((name, one.pending) for name, one in backlog.items() if name not in configured and one.pending)
+    return DeliveryReport(tuple(reports), orphans)
+
+
+def pause(attempts: int, dice: random.Random | None = None) -> float:
+    """Seconds until the next attempt after so many that failed: somewhere between the shortest pause and one that
+    doubles each time, so that not all deliveries come back at once (exponential backoff with full jitter; M.
+    Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog 2015)."""
+    longest = min(SHORTEST_PAUSE * 2.0 ** min(attempts, 30), LONGEST_PAUSE)
+    return (dice or random).uniform(SHORTEST_PAUSE, longest)
+
+
+def _work_off(workspace: Workspace, warehouse: Warehouse, name: str, worker: str | None) -> ChannelReport:
+    """One channel: everything that is due, until nothing is or nobody answers."""
+    tally = _Tally()
+    try:
+        channel = open_channel(workspace, name)
+        try:
+            while batch := outbox.take(warehouse, name, worker, channel.batch, channel.patience + LEASE_MARGIN):
+                answers = _send(workspace, name, channel, batch)
+                _mark(workspace, warehouse, name, batch, answers, tally)
+                if any(answer.state == "untried" for answer in answers):
+                    break
+        finally:
+            channel.close()
+    except ForecastingError as problem:
+        tally.error = workspace.console.scrubber.scrub(str(problem))
+    backlog = outbox.pending(warehouse).get(name)
+    waiting = backlog.pending if backlog else 0
+    return ChannelReport(name, tally.delivered, tally.failed, tally.given_up, waiting, tally.error)
+
+
+@dataclass
+class _Tally:
+    delivered: int = 0
+    failed: int = 0
+    given_up: int = 0
+    error: str = ""
+
+
+def _send(workspace: Workspace, name: str, channel: Channel, batch: Sequence[Delivery]) -> list[Answer]:
+    """The channel's answers; a failure that its author did not foresee counts as one of each delivery."""
+    try:
+        return channel.send(batch)
+    except Exception as error:
+        log.warning("Channel %s failed in a way that it should not: %s", name, in_a_line(error), exc_info=error)
+        return [Answer("failed", f"{type(error).__name__}: {in_a_line(error)}")] * len(batch)
+
+
+def _mark(
+    workspace: Workspace,
+    warehouse: Warehouse,
+    name: str,
+    batch: Sequence[Delivery],
+    answers: Sequence[Answer],
+    tally: _Tally,
+) -> None:
+    """Writes down what came of a batch. Those that failed alike come back together: digests stay whole."""
+    config = workspace.configuration.alerts[name]
+    arrived, untried = [], []
+    lost: dict[str, list[Delivery]] = {}
+    again: dict[tuple[str, float | None, int, str], list[Delivery]] = {}
+    for delivery, answer in zip(batch, answers, strict=True):
+        error = workspace.console.scrubber.scrub(answer.error)
+        if answer.state == "delivered":
+            arrived.append(delivery)
+        elif answer.state == "untried":
+            untried.append(delivery)
+        elif answer.state == "refused" or delivery.attempts + 1 >= config.max_attempts:
+            lost.setdefault(error, []).append(delivery)
+        else:
+            again.setdefault((error, answer.retry_after, delivery.attempts, delivery.run_id), []).append(delivery)
+    if arrived:
+        outbox.delivered(warehouse, arrived)
+    if untried:
+        outbox.give_back(warehouse, untried)
+    for error, deliveries in lost.items():
+        outbox.failed(warehouse, deliveries, error, None)
+        log.warning("Channel %s: %d deliveries are given up: %s", name, len(deliveries), error)
+    for (error, least, attempts, _), deliveries in again.items():
+        outbox.failed(warehouse, deliveries, error, max(pause(attempts + 1), least or 0.0))
+    tally.delivered += len(arrived)
+    tally.given_up += sum(map(len, lost.values()))
+    tally.failed += sum(map(len, again.values()))
+    tally.error = next((error for error in (*lost, *(key[0] for key in again))), tally.error)
