@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from db import clock, owners
 from db.engines import Warehouse
+from db.identifiers import in_chunks
 from db.locks import one_at_a_time
 from db.tables import ALERT_DELIVERIES
 from db.types import UtcDateTime
@@ -27,8 +28,6 @@ Event = Literal["raised", "closed"]
 EVENTS: tuple[Event, ...] = ("raised", "closed")
 
 LEASE_SECONDS = 300.0
-
-_AT_ONCE = 500  # identifiers in one statement: databases bound their number
 
 
 @dataclass(frozen=True)
@@ -244,7 +243,7 @@ def _mark_alerts(connection: sa.Connection, ledger: str, alert_ids: Sequence[str
     told = told.values(
         delivered_at=moment, state=sa.case((alerts.c.state == "open", "delivered"), else_=alerts.c.state)
     )
-    for some in _chunks(alert_ids):
+    for some in in_chunks(alert_ids):
         connection.execute(told.where(alerts.c.alert_id.in_(some)))
 
 
@@ -254,7 +253,7 @@ def _update(
     values: Mapping[str, Any],
     *conditions: sa.ColumnElement[bool],
 ) -> None:
-    for some in _chunks(identifiers):
+    for some in in_chunks(identifiers):
         statement = sa.update(ALERT_DELIVERIES).where(ALERT_DELIVERIES.c.delivery_id.in_(some), *conditions)
         connection.execute(statement.values(dict(values)))
 
@@ -262,7 +261,7 @@ def _update(
 def _deliveries(connection: sa.Connection, identifiers: Sequence[str]) -> list[Delivery]:
     """Those deliveries, in the order of the identifiers."""
     found = {}
-    for some in _chunks(identifiers):
+    for some in in_chunks(identifiers):
         rows = connection.execute(sa.select(ALERT_DELIVERIES).where(ALERT_DELIVERIES.c.delivery_id.in_(some)))
         found.update({row["delivery_id"]: _delivery(row) for row in rows.mappings()})
     return [found[identifier] for identifier in identifiers]
@@ -276,8 +275,3 @@ def _delivery(row: sa.RowMapping, *, leased: bool = True) -> Delivery:
 def _by_worker(deliveries: Sequence[Delivery]) -> Iterator[tuple[str, list[str]]]:
     for worker in sorted({one.worker for one in deliveries if one.worker is not None}):
         yield worker, [one.delivery_id for one in deliveries if one.worker == worker]
-
-
-def _chunks(identifiers: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(identifiers), _AT_ONCE):
-        yield identifiers[start : start + _AT_ONCE]

@@ -7,7 +7,7 @@ leaves yesterday's rows visible and whole; a crash after it leaves nothing undon
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -55,6 +55,27 @@ class Publication:
     published_at: datetime
 
 
+@dataclass(frozen=True)
+class Move:
+    """The pointer of a task as it moves to a run: `previous` is what was published until then, None at first. All
+    that is done with it happens in the transaction that moves it. Instants are aware, UTC."""
+
+    task: str
+    run_id: str
+    as_of: datetime
+    previous: Publication | None
+    moved_at: datetime
+
+    @property
+    def is_backward(self) -> bool:
+        """Whether what is now published is older news than what was."""
+        return self.previous is not None and self.as_of < self.previous.as_of
+
+
+Then = Callable[[sa.Connection, Move], None]
+"""What else is done where the pointer moves, in the same transaction: if it raises, nothing is published."""
+
+
 def stage(
     warehouse: Warehouse, claim: Claim, run_id: str, output: OutputTable, rows: pa.Table | Iterable[pa.Table]
 ) -> int:
@@ -79,8 +100,16 @@ def stage(
     return written
 
 
-def publish(warehouse: Warehouse, claim: Claim, run_id: str, outcome: Outcome, *, force: bool = False) -> bool:
-    """Closes a run as done and makes its staged rows current in all the task's tables at once.
+def publish(
+    warehouse: Warehouse,
+    claim: Claim,
+    run_id: str,
+    outcome: Outcome,
+    *,
+    force: bool = False,
+    then: Then | None = None,
+) -> bool:
+    """Closes a run as done and makes its staged rows current in all the task's tables at once; `then` follows.
 
     Returns False, the run done but its rows not current, where what is published has a later `as_of` (or the same
     from a later claim): only `force` moves the pointer back. Raises ClaimLost where the lease was taken over or the
@@ -121,6 +150,9 @@ def publish(warehouse: Warehouse, claim: Claim, run_id: str, outcome: Outcome, *
             # A table this small is never analysed on its own accord, and without statistics the planner reads all
             # rows of all runs to answer from a view.
             connection.execute(sa.DDL("analyze publications"))
+        if moves and then is not None:
+            previous = None if current is None else Publication(**current._mapping)
+            then(connection, Move(claim.task, run_id, run.as_of, previous, moment))
     return moves
 
 
