@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from db.engines import Warehouse, open_warehouse
 from db.extract import locate, read_source
 from db.mapping import ResolvedSource
 from db.quarantine import refuse_too_many
+from forecasting.app.channels.opening import open_channel
 from forecasting.app.migrating import lineages
 from forecasting.app.workspace import Workspace, now, source_names
 from forecasting.schema import ConfigurationError, DataError, ExitCode, ForecastingError, SourceNeed
@@ -50,6 +52,16 @@ class TaskFinding:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class ChannelFinding:
+    """Whether a channel of alerts can work, as far as can be seen without sending."""
+
+    channel: str
+    ready: bool
+    problem: str = ""
+    notes: tuple[str, ...] = ()
+
+
 @dataclass
 class Check:
     """All findings. `exit_code`: 0, 2 where the configuration cannot be followed, 4 where data breaks its contract."""
@@ -58,6 +70,7 @@ class Check:
     results_state: str
     sources: list[SourceFinding] = field(default_factory=list)
     tasks: list[TaskFinding] = field(default_factory=list)
+    channels: list[ChannelFinding] = field(default_factory=list)
     errors: list[ForecastingError] = field(default_factory=list)
 
     def add(self, error: ForecastingError) -> None:
@@ -85,11 +98,27 @@ def check(workspace: Workspace) -> Check:
         reader = _Reader(workspace, results, found)
         for name, task in tasks.items():
             found.tasks.append(reader.try_task(name, task))
+    for name in workspace.configuration.alerts:
+        found.channels.append(_channel(workspace, name, found))
     # Installed tasks that no table names are tried on the chance: without rows they are no error while another runs.
     if workspace.configuration.tasks or not any(task.ready for task in found.tasks):
         for error in reader.absent:
             found.add(error)
     return found
+
+
+def _channel(workspace: Workspace, name: str, found: Check) -> ChannelFinding:
+    """A channel whose secrets are there, whose directory may be written, whose task alerts."""
+    task = workspace.configuration.alerts[name].task
+    try:
+        if task is not None and workspace.task_class(task).spec.alerts is None:
+            where = f"{workspace.configuration.label}: [alerts.{name}]"
+            raise ConfigurationError(f"{where}: the task {task!r} raises no alerts.")
+        with contextlib.closing(open_channel(workspace, name)) as channel:
+            return ChannelFinding(name, True, notes=tuple(channel.check()))
+    except ConfigurationError as error:
+        found.add(error)
+        return ChannelFinding(name, False, str(error))
 
 
 @contextmanager

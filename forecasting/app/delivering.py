@@ -11,6 +11,7 @@ import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from db import outbox
 from db.engines import Warehouse
@@ -43,6 +44,15 @@ class ChannelReport:
     waiting: int = 0
     error: str = ""
 
+    @property
+    def line(self) -> str:
+        """The same for a person."""
+        counts = [f"{self.delivered:,} delivered"]
+        counts += [f"{self.failed:,} failed and tried again later"] * bool(self.failed)
+        counts += [f"{self.given_up:,} given up"] * bool(self.given_up)
+        counts += [f"{self.waiting:,} waiting"] * bool(self.waiting)
+        return f"alerts through {self.channel}: {', '.join(counts)}" + (f" ({self.error})" if self.error else "")
+
 
 @dataclass(frozen=True)
 class DeliveryReport:
@@ -54,9 +64,24 @@ class DeliveryReport:
     @property
     def exit_code(self) -> ExitCode:
         """1 where something failed or was given up."""
-        return (
-            ExitCode.ERROR if any(one.error or one.failed or one.given_up for one in self.channels) else ExitCode.DONE
-        )
+        wrong = any(one.error or one.failed or one.given_up for one in self.channels)
+        return ExitCode.ERROR if wrong else ExitCode.DONE
+
+    @property
+    def lines(self) -> list[str]:
+        """The same for a person: a line for each channel that had something to do, and what nobody sends."""
+        lines = [one.line for one in self.channels if one.delivered or one.failed or one.given_up or one.error]
+        return lines + [
+            f"{count:,} deliveries wait for {name}, which is no channel of the configuration"
+            for name, count in self.orphans
+        ]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The same for a program."""
+        totals = {key: sum(getattr(one, key) for one in self.channels) for key in ("delivered", "failed", "given_up")}
+        orphans = [{"channel": name, "waiting": count} for name, count in self.orphans]
+        return {**totals, "channels": [vars(one) for one in self.channels], "orphans": orphans}
 
 
 def interests(configuration: Configuration, task: str) -> tuple[ChannelInterest, ...]:
@@ -88,6 +113,21 @@ def deliver(workspace: Workspace, *, channel: str | None = None, worker: str | N
     backlog = outbox.pending(warehouse)
     orphans = tuple((name, one.pending) for name, one in backlog.items() if name not in configured and one.pending)
     return DeliveryReport(tuple(reports), orphans)
+
+
+def deliver_after_runs(workspace: Workspace) -> DeliveryReport:
+    """The same at the end of a run, whose rows are published whatever happens here: a failure is a warning."""
+    try:
+        report = deliver(workspace)
+    except Exception as error:
+        problem = (
+            error if isinstance(error, ForecastingError) else workspace.console.unexpected(error, "alerts deliver")
+        )
+        log.warning("Alerts could not be delivered: %s", problem)
+        return DeliveryReport()
+    if report.exit_code is not ExitCode.DONE:
+        log.warning("Not all alerts arrived; `forecasting alerts deliver` tries again what is due.")
+    return report
 
 
 def pause(attempts: int, dice: random.Random | None = None) -> float:

@@ -59,6 +59,38 @@ TEMPLATE = """\
 # type = "demand"
 # frequency = "W"
 
+# [tasks.churn]
+# horizon_days = 90              # nothing bought for so long: lost
+# alert_from = "medium"          # the mildest band worth an alert
+
+# --- Alerts: where they go; secrets come from a variable (..._env) or a file (..._file) -----------------------------
+
+# [alerts.crm]
+# kind = "webhook"               # one POST for each alert, signed as www.standardwebhooks.com says
+# url = "https://crm.example/hooks/churn"            # or url_env, url_file
+# secret_env = "CRM_WEBHOOK_SECRET"                  # whsec_..., from: echo "whsec_$(openssl rand -base64 32)"
+# events = ["raised", "closed"]  # ["raised"] by default
+# task = "churn"                 # every task's alerts by default
+
+# [alerts.drop]
+# kind = "csv"                   # one file for each run
+# directory = "var/alerts"
+
+# [alerts.mail]
+# kind = "email"                 # one digest for each run
+# host = "smtp.example"
+# security = "starttls"          # or "ssl", "none"; port = 587
+# username = "forecasts"         # with password_env or password_file
+# password_env = "SMTP_PASSWORD"
+# sender = "forecasts@shop.example"
+# recipients = ["crm@shop.example"]
+# timeout_seconds = 10           # of every kind: how long a receiver may take to answer
+# max_attempts = 12              # of every kind: then a delivery is given up
+
+# [alerts.chat]
+# kind = "apprise"               # whatever Apprise knows; needs: pip install 'shop-forecasting[apprise]'
+# urls_env = "CHAT_URLS"
+
 # --- Jobs: what `forecasting run --job NAME` runs, and when it is due -----------------------------------------------
 
 # [jobs.nightly-demand]

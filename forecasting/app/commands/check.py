@@ -44,6 +44,10 @@ def command(workspace: Workspace) -> ExitCode:
         console.say(f"task {task.task}: {'ready' if task.ready else task.problem}")
         for note in task.notes:
             console.say(f"  {note}")
+    for channel in found.channels:
+        console.say(f"alerts through {channel.channel}: {'ready' if channel.ready else channel.problem}")
+        for note in channel.notes:
+            console.say(f"  {note}")
     for error in found.errors:
         console.error(str(error))
     console.document(
@@ -52,6 +56,7 @@ def command(workspace: Workspace) -> ExitCode:
             "results": {"address": found.results, "state": found.results_state},
             "sources": [vars(source) for source in found.sources],
             "tasks": [vars(task) for task in found.tasks],
+            "channels": [vars(channel) for channel in found.channels],
             "errors": [{"message": error.message, "remedy": error.remedy} for error in found.errors],
             "exit_code": int(found.exit_code),
         },

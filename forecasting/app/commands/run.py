@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
+from forecasting.app.delivering import DeliveryReport, deliver_after_runs
 from forecasting.app.options import INSTANT, global_options, with_workspace
 from forecasting.app.running import Attempt, plan, run_all
 from forecasting.app.workspace import Workspace
-from forecasting.schema import ExitCode
+from forecasting.schema import ExitCode, ForecastingError
 
 
 @click.command("run")
@@ -34,16 +35,32 @@ def command(workspace: Workspace, tasks: tuple[str, ...], **options: Any) -> Exi
     """Forecast, judge and publish TASKs, or what a job names.
 
     A run claims its slot, reads and checks the sources, trains where needed, compares the model with baselines and
-    champion, publishes the winner's rows in one step and writes the reports. Times are ISO 8601, UTC where they name
-    no zone; a bare date is its first instant. Exit code 3: the gate failed, and the rows published are the best
-    baseline's or the champion's. With several tasks: the first present of 1, 4, 3, 5, 0.
+    champion, publishes the winner's rows in one step and writes the reports; then alerts that are due are delivered,
+    which the exit code does not ask about. Times are ISO 8601, UTC where they name no zone; a bare date is its first
+    instant. Exit code 3: the gate failed, and the rows published are the best baseline's or the champion's. With
+    several tasks: the first present of 1, 4, 3, 5, 0.
     """
-    attempts, code = run_all(workspace, plan(workspace, tasks, **options))
+    requests = plan(workspace, tasks, **options)
+    try:
+        attempts, code = run_all(workspace, requests)
+    except ForecastingError:
+        _deliver(workspace, options)  # what stopped this run keeps no alert of an earlier one waiting
+        raise
     console = workspace.console
     for attempt in attempts:
         _say(workspace, attempt)
-    console.document("run", {"runs": [_document(attempt) for attempt in attempts], "exit_code": int(code)})
+    deliveries = _deliver(workspace, options)
+    for line in deliveries.lines:
+        console.say(line)
+    runs = [_document(attempt) for attempt in attempts]
+    console.document("run", {"runs": runs, "deliveries": deliveries.document, "exit_code": int(code)})
     return code
+
+
+def _deliver(workspace: Workspace, options: dict[str, Any]) -> DeliveryReport:
+    if options["dry_run"]:
+        return DeliveryReport()
+    return deliver_after_runs(workspace)
 
 
 def _say(workspace: Workspace, attempt: Attempt) -> None:

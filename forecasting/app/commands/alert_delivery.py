@@ -1,0 +1,54 @@
+"""`forecasting alerts deliver`: what is due goes out."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from forecasting.app.delivering import DeliveryReport, deliver
+from forecasting.app.options import global_options, with_workspace
+from forecasting.app.workspace import Workspace
+from forecasting.schema import ExitCode
+
+
+@click.command("deliver")
+@click.option("--channel", metavar="NAME", help="Deliver through this channel alone.  [default: all]")
+@click.option(
+    "--watch",
+    type=click.FloatRange(min=1),
+    metavar="SECONDS",
+    help="Look again after so many seconds, until interrupted.",
+)
+@global_options
+@with_workspace
+def command(workspace: Workspace, channel: str | None, watch: float | None) -> ExitCode:
+    """Send the alerts that are due through the channels of the configuration, `[alerts.NAME]`.
+
+    Every `run` does so at its end; let cron call this every few minutes for what a receiver did not take at once.
+    Pauses between attempts grow from half a minute to six hours; after `max_attempts` an alert is given up for that
+    channel. Each arrives at least once, and under the same key if more than once. Exit code 1 where something failed
+    or was given up.
+    """
+    report = deliver(workspace, channel=channel)
+    _say(workspace, report)
+    while watch is not None:
+        try:
+            time.sleep(watch)
+            report = deliver(workspace, channel=channel)
+        except KeyboardInterrupt:  # the way in which watching ends
+            break
+        _say(workspace, report, repeated=True)
+    workspace.console.document("alerts deliver", {**report.document, "exit_code": int(report.exit_code)})
+    return report.exit_code
+
+
+def _say(workspace: Workspace, report: DeliveryReport, *, repeated: bool = False) -> None:
+    for line in report.lines:
+        workspace.console.say(line)
+    if not report.channels:
+        workspace.console.say(
+            f"No channel is configured: add a table [alerts.NAME] to {workspace.configuration.label}."
+        )
+    elif not report.lines and not repeated:
+        workspace.console.say("Nothing is due.")
