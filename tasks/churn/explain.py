@@ -16,6 +16,7 @@ from forecasting.task import Cases
 from tasks.churn.customers import Customers
 from tasks.churn.forecast import ChurnForecast
 from tasks.churn.options import ChurnOptions
+from tasks.churn.sequence import EVENT_FACTS
 from tasks.churn.snapshot import Snapshot, Typical, snapshot
 
 BLOCK = 20_000
@@ -66,8 +67,12 @@ def effects(
     """How much each fact of the snapshot adds to `probability` (float64 [n], of no purchase within the horizon),
     float64 [n, facts]."""
     found = np.zeros((len(snapshot), len(snapshot.facts)))
-    for place, fact in enumerate(snapshot.facts):
-        found[:, place] = probability - ChurnForecast(*forecaster.curves(snapshot.without(fact, typical))).at(
-            horizon_days
-        )
+    # First what is not in the events, so that what was computed from them need not be computed again.
+    for place in sorted(range(len(snapshot.facts)), key=lambda place: snapshot.facts[place] in EVENT_FACTS):
+        shown = snapshot.without(snapshot.facts[place], typical)
+        rows: slice | np.ndarray = slice(None)
+        if shown.latest is not snapshot.latest:
+            rows = np.flatnonzero(shown.differs(snapshot))  # an encoder is dear: most customers returned nothing
+            shown = shown.take(rows)
+        found[rows, place] = probability[rows] - ChurnForecast(*forecaster.curves(shown)).at(horizon_days)
     return found

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from forecasting.task import Cases
 from tasks.churn.customers import Customers
 from tasks.churn.features import FACT_FEATURES, figures
-from tasks.churn.sequence import FACT_STEPS, STEP_COLUMNS, LatestEvents, latest_events
+from tasks.churn.sequence import FACT_KINDS, FACT_STEPS, STEP_COLUMNS, LatestEvents, latest_events
 
 SEASON = ("year_sin", "year_cos", "shop_trend", "month_end")
 """Features of the cutoff alone, alike for all its customers: no fact about any of them."""
@@ -19,11 +20,24 @@ SEASON = ("year_sin", "year_cos", "shop_trend", "month_end")
 
 @dataclass(frozen=True, eq=False)
 class Typical:
-    """A customer as most are, for looking away from a fact: `features` float32 [F] medians (0 where never known),
-    `steps` float32 [C] means of the columns of events."""
+    """A customer as most are, for looking away from a fact: `features` float32 [F] medians, NaN where most know none
+    (most have returned nothing: then nothing is typical); `steps` float32 [C] means of the columns of events; `region`
+    the one that most are from, "" where most are from nowhere known."""
 
     features: np.ndarray
     steps: np.ndarray
+    region: str = ""
+
+    def document(self) -> Mapping[str, Any]:
+        """As JSON values, for the artifact of a model."""
+        known = [float(value) if np.isfinite(value) else None for value in self.features]
+        return {"features": known, "steps": [float(value) for value in self.steps], "region": self.region}
+
+    @staticmethod
+    def restore(document: Mapping[str, Any]) -> Typical:
+        """What `document` gave."""
+        features, steps = (np.array(document[name], np.float32) for name in ("features", "steps"))  # None: NaN
+        return Typical(features, steps, document["region"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +73,19 @@ class Snapshot:
         """One feature, float32 [n]."""
         return self.features[:, self.names.index(name)]
 
+    def differs(self, other: Snapshot) -> np.ndarray:
+        """Whether each case looks different from the same one in `other`, bool [n]."""
+        same = (self.features == other.features) | (np.isnan(self.features) & np.isnan(other.features))
+        return ~same.all(axis=1) | (self.region != other.region) | self.latest.differs(other.latest)
+
     @cached_property
     def facts(self) -> tuple[str, ...]:
         """The facts about customers that say anything here, in a fixed order; each is a set of features and of columns
         of events. A feature of the options is a fact of its own name."""
         named = {fact for fact, names in FACT_FEATURES.items() if any(self._known(name) for name in names)}
         known = [fact for fact in FACT_FEATURES if fact in named]
+        if len(self.latest.categories):
+            known.append("category")
         mine = {name for names in FACT_FEATURES.values() for name in names} | set(SEASON)
         return (*known, *(name for name in self.names if name not in mine))
 
@@ -74,25 +95,43 @@ class Snapshot:
     def without(self, fact: str, typical: Typical) -> Snapshot:
         """The same cases with a fact as it is for a typical customer. The events are the very same object where the
         fact is not in them, so that what was computed from them can be kept."""
+        region, features = self.region, self._features_without(fact, typical)
+        if fact == "region":
+            code = np.flatnonzero(self.regions == typical.region)
+            region = np.full_like(region, code[0] if len(code) else -1)
+        return replace(self, features=features, region=region, latest=self._latest_without(fact, typical))
+
+    def _features_without(self, fact: str, typical: Typical) -> np.ndarray:
         columns = [self.names.index(name) for name in FACT_FEATURES.get(fact, (fact,)) if name in self.names]
         features = self.features.copy()
         features[:, columns] = typical.features[columns]
-        steps = [STEP_COLUMNS.index(name) for name in FACT_STEPS.get(fact, ())]
-        latest = self.latest.with_columns(steps, typical.steps[steps]) if steps else self.latest
+        if fact in ("recency", "rhythm") and self._known("overdue"):
+            # Overdue is recency beside the usual gap: it follows from the one that is typical and the one that is not.
+            recency, gap, overdue = (self.names.index(name) for name in ("recency", "usual_gap", "overdue"))
+            features[:, overdue] = features[:, recency] - features[:, gap]
+        return features
+
+    def _latest_without(self, fact: str, typical: Typical) -> LatestEvents:
         if fact == "category":
-            latest = replace(latest, category=np.full_like(latest.category, -1))
-        region = np.full_like(self.region, -1) if fact == "region" else self.region
-        return replace(self, features=features, region=region, latest=latest)
+            return replace(self.latest, category=np.full_like(self.latest.category, -1))
+        if fact in FACT_KINDS:
+            last = typical.features[self.names.index(f"{FACT_KINDS[fact]}_last")]
+            return self.latest.without_kind(FACT_KINDS[fact]) if np.isnan(last) else self.latest
+        steps = [STEP_COLUMNS.index(name) for name in FACT_STEPS.get(fact, ())]
+        return self.latest.with_columns(steps, typical.steps[steps]) if steps else self.latest
 
     def typical(self) -> Typical:
         """What is typical of these cases."""
         known = np.isfinite(self.features)
-        middle = np.nanmedian(np.where(known.any(axis=0), self.features, 0.0), axis=0) if len(self) else 0.0
-        means = self.latest.columns[self.latest.mask].mean(axis=0) if self.latest.mask.any() else 0.0
-        return Typical(
-            np.broadcast_to(np.asarray(middle, np.float32), (len(self.names),)).copy(),
-            np.broadcast_to(np.asarray(means, np.float32), (len(STEP_COLUMNS),)).copy(),
-        )
+        middle = np.full(len(self.names), np.nan, np.float32)
+        most = 2 * known.sum(axis=0) > len(self)
+        middle[most] = np.nanmedian(self.features[:, most], axis=0) if most.any() else []
+        means = np.zeros(len(STEP_COLUMNS), np.float32)
+        if self.latest.mask.any():
+            means = self.latest.columns[self.latest.mask].mean(axis=0)
+        count = np.bincount(self.region + 1, minlength=1)
+        code = int(count.argmax()) - 1
+        return Typical(middle, means, str(self.regions[code]) if code >= 0 else "")
 
 
 def snapshot(customers: Customers, cases: Cases, features: Sequence[str] = (), length: int = 32) -> Snapshot:
