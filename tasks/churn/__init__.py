@@ -1,1 +1,5 @@
 """Churn: who is about to leave, and why."""
+
+from tasks.churn.task import ChurnTask
+
+__all__ = ["ChurnTask"]
