@@ -48,16 +48,18 @@ def orders_of(table: pa.Table) -> Orders:
     known = placed
     if present(table, ["known_at"]):
         known = np.fmax(placed, arrow_instants(table["known_at"]))
-    row = _first_version(code, len(ids), known)
-    withdrawn = _cancelled(table, code, len(ids), known)
+    counts = np.maximum(placed, known - TICK)
+    row = _first_version(code, len(ids), counts)
+    withdrawn = _cancelled(table, code, len(ids), counts)
     row = row[customer[row] >= 0]
+    placed_at = placed[row]
     return Orders(
         row,
         ids.take(pa.array(code[row])),
         customer[row],
         customers,
-        placed[row] if known is not placed else (at := placed[row]),
-        known[row] if known is not placed else at,
+        placed_at,
+        placed_at if known is placed else known[row],
         None if withdrawn is None else withdrawn[code[row]],
     )
 
@@ -66,23 +68,24 @@ def _nobody(count: int) -> tuple[np.ndarray, pa.Array]:
     return np.full(count, -1, np.int32), pa.array([], pa.string())
 
 
-def _first_version(code: np.ndarray, count: int, known: np.ndarray) -> np.ndarray:
-    """The row of each order that became known first, int64, in the order of the source."""
+def _first_version(code: np.ndarray, count: int, counts: np.ndarray) -> np.ndarray:
+    """The row of each order that a cutoff would see first, int64, in the order of the source. `counts`: datetime64[us]
+    [R], after which instant each row counts."""
     if len(np.unique(code)) == len(code):
         return np.arange(len(code))
     row = np.full(count, -1)
-    latest_first = np.argsort(known, kind="stable")[::-1]
+    latest_first = np.argsort(counts, kind="stable")[::-1]
     row[code[latest_first]] = latest_first  # of several, numpy keeps the last assignment: the earliest version
     return np.sort(row[row >= 0])
 
 
-def _cancelled(table: pa.Table, code: np.ndarray, count: int, known: np.ndarray) -> np.ndarray | None:
+def _cancelled(table: pa.Table, code: np.ndarray, count: int, counts: np.ndarray) -> np.ndarray | None:
     """After which instant each order is known to be cancelled, datetime64[us] [count]; NaT for never."""
     if not present(table, ["cancelled_at"]):
         return None
     at = arrow_instants(table["cancelled_at"])
     told = np.flatnonzero(~np.isnat(at))
-    at = np.maximum(at[told], known[told] - TICK)
+    at = np.maximum(at[told], counts[told])
     latest_first = np.argsort(at, kind="stable")[::-1]
     withdrawn = np.full(count, np.datetime64("NaT", "us"))
     withdrawn[code[told[latest_first]]] = at[latest_first]
