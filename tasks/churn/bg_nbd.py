@@ -80,7 +80,7 @@ class BgNbd:
         odds = np.log(self.a / (self.b + np.maximum(x, 1.0) - 1.0))
         return shared, odds + (self.r + x) * np.log((self.alpha + buying.age) / (self.alpha + buying.last))
 
-    def _slopes(self, buying: Buying) -> np.ndarray:
+    def slopes(self, buying: Buying) -> np.ndarray:
         """The derivatives of the total log-likelihood by the four, float64 [4]."""
         r, alpha, a, b, x = self.r, self.alpha, self.a, self.b, buying.repeats
         _, odds = self._terms(buying)
@@ -122,7 +122,7 @@ def fit_bg_nbd(buying: Buying) -> BgNbd:
         model = BgNbd(*np.exp(logs).tolist())
         away = (logs - start) / _SPREAD
         value = model.log_likelihood(buying).sum() - 0.5 * (away**2).sum()
-        slopes = model._slopes(buying) * np.exp(logs) - away / _SPREAD
+        slopes = model.slopes(buying) * np.exp(logs) - away / _SPREAD
         return -value * weight, -slopes * weight
 
     bounds = [(-_LARGEST, _LARGEST)] * len(start)
