@@ -7,7 +7,7 @@ of it. A crash before the commit leaves neither rows nor alerts, one after it le
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -70,7 +70,7 @@ def raise_alerts(
     settled = close("settled", here.where(rows.c[ledger.settled] >= alerts.c.as_of))
     lapsed = close("lapsed", ~here)
     worse = connection.execute(_worse(ledger, rows, policy, move)).mappings()
-    raised = [_alert(ledger, move, row) for row in worse]
+    raised = _alerts(ledger, move, worse)
     superseded = 0
     for some in in_chunks([alert[ledger.entity] for alert in raised]):
         superseded += close("superseded", alerts.c[ledger.entity].in_(some))
@@ -135,15 +135,12 @@ def _closed(
     return [dict(row) for row in connection.execute(statement.values(values).returning(alerts)).mappings()]
 
 
-def _alert(ledger: AlertLedger, move: Move, row: sa.RowMapping) -> dict[str, Any]:
-    entity, level = row[ledger.entity], row[ledger.level]
-    given = {
-        "alert_id": alert_id(ledger.name, move.task, entity, move.as_of, level),
-        "task": move.task,
-        "run_id": move.run_id,
-        "raised_at": move.moved_at,
-        "as_of": move.as_of,
-        "state": "open",
-        **row,
-    }
-    return {column.name: given.get(column.name) for column in ledger.columns}
+def _alerts(ledger: AlertLedger, move: Move, rows: Iterable[sa.RowMapping]) -> list[Alert]:
+    """The rows as new alerts, every column of the ledger given."""
+    nothing = {column.name: None for column in ledger.columns}
+    new = {"task": move.task, "run_id": move.run_id, "raised_at": move.moved_at, "as_of": move.as_of, "state": "open"}
+
+    def identified(row: sa.RowMapping) -> str:
+        return alert_id(ledger.name, move.task, row[ledger.entity], move.as_of, row[ledger.level])
+
+    return [{**nothing, **new, "alert_id": identified(row), **row} for row in rows]
