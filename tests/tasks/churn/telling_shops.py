@@ -69,7 +69,7 @@ def shop(
     """Customers by name with (days before CUTOFF, value) of each order; a negative value is a return. `visits`: days
     before CUTOFF. `lines`: (customer, which order, item, quantity). `extra`: features by name and customer."""
     flat = [(name, ago, value) for name, theirs in orders.items() for ago, value in theirs]
-    number = {name: 0 for name in orders}
+    number = dict.fromkeys(orders, 0)
     ids = []
     for name, _, _ in flat:
         ids.append(f"{name}/{number[name]}")
