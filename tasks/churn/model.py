@@ -39,8 +39,8 @@ _DAY = np.timedelta64(1, "D")
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """How the parts are shown a snapshot: without what only the cutoff says, as two years of cutoffs say next to
-    nothing about seasons and trends, which `Activity` holds; and with how likely it is that the customer had bought before the
+    """How the parts are shown a snapshot. Without what only the cutoff says, as two years of cutoffs say next to nothing
+    about seasons and trends; `Activity` holds those. And with how likely it is that the customer had bought before the
     shop's records begin: 1 where the first purchase is on their very first day, and half as much for every `halving`
     days later. Customers who seem to come in the first weeks were mostly there before, and have the habits of regulars.
     """
@@ -108,10 +108,9 @@ class ChurnModel:
     def tensors(self) -> Mapping[str, np.ndarray]:
         """The learned arrays, by part and name."""
         network, regression = self.network.forecaster.tensors(), self.regression.forecaster.tensors()
-        typical = self.network.typical
         found = {f"network.{name}": value for name, value in network.items()}
         found |= {f"regression.{name}": value for name, value in regression.items()}
-        return found | {"typical.features": typical.features, "typical.steps": typical.steps}
+        return found
 
     def document(self) -> Mapping[str, Any]:
         """Everything else, as JSON values."""
@@ -123,6 +122,7 @@ class ChurnModel:
             "activity": dict(part.activity.document()),
             "view": {"first": str(part.view.first), "halving": part.view.halving},
             "edges": part.edges.tolist(),
+            "typical": dict(part.typical.document()),
             "recipe": {"epochs": self.recipe.epochs, "learnt": dict(self.recipe.learnt)},
             "trained_until": str(self.trained_until),
         }
@@ -173,7 +173,7 @@ def restore_churn(tensors: Mapping[str, np.ndarray], document: Mapping[str, Any]
     regression = restore_regression(mine("regression."), document["regression"])
     view = View(np.datetime64(document["view"]["first"], "us"), document["view"]["halving"])
     activity = Activity.restore(document["activity"])
-    typical = Typical(tensors["typical.features"], tensors["typical.steps"])
+    typical = Typical.restore(document["typical"])
     known = (view, activity, np.array(document["edges"], np.float64), typical, options)
     recipe = Recipe(document["recipe"]["epochs"], document["recipe"]["learnt"])
     until = np.datetime64(document["trained_until"], "us")
