@@ -9,6 +9,7 @@ from forecasting.splits import rolling_cutoffs
 from forecasting.task import Cases, Fold, Instant
 from tasks.churn.customers import Customers
 from tasks.churn.options import ChurnOptions
+from tasks.churn.orders import TICK
 
 MOST_FOLDS = 3
 """Cutoffs at which the gate judges."""
@@ -93,13 +94,13 @@ def folds(customers: Customers, options: ChurnOptions, as_of: Instant) -> list[F
 
 def closed_cutoffs(customers: Customers, options: ChurnOptions, as_of: Instant) -> np.ndarray:
     """The latest cutoffs whose label windows had closed at an instant, datetime64[us], ascending, at most MOST_FOLDS;
-    none before the first purchase."""
+    none that sees no purchase."""
     at = _known(customers, as_of)
     if not len(at):
         return np.empty(0, "datetime64[us]")
     end = customers.observed(as_of).astype("datetime64[D]").astype("datetime64[us]")
     step = max(options.horizon_days // 4, 1) * _DAY
-    return rolling_cutoffs(end, options.horizon_days * _DAY, MOST_FOLDS, step=step, earliest=at.min())
+    return rolling_cutoffs(end, options.horizon_days * _DAY, MOST_FOLDS, step=step, earliest=at.min() + TICK)
 
 
 def _teaches(customers: Customers, options: ChurnOptions, until: Instant) -> bool:
