@@ -39,10 +39,10 @@ _DAY = np.timedelta64(1, "D")
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """How the parts are shown a snapshot. Without what only the cutoff says, as two years of cutoffs say next to nothing
-    about seasons and trends; `Activity` holds those. And with how likely it is that the customer had bought before the
-    shop's records begin: 1 where the first purchase is on their very first day, and half as much for every `halving`
-    days later. Customers who seem to come in the first weeks were mostly there before, and have the habits of regulars.
+    """How the parts are shown a snapshot. Without what only the cutoff says, as two years of cutoffs say little about
+    seasons and trends; `Activity` holds those. And with how likely it is that the customer had bought before the shop's
+    records begin: 1 where the first purchase is on their very first day, and half as much for every `halving` days
+    later. Customers who seem to come in the first weeks were mostly there before, and have the habits of regulars.
     """
 
     first: Instant
