@@ -66,12 +66,12 @@ def describe(delivery: Delivery, ledger: AlertLedger | None) -> tuple[str, list[
         value = words(payload.get(column.name))
         name = column.name.replace("_", " ")
         if isinstance(value, str) and value != payload.get(column.name):
-            below.append(value)
+            below.append(_line(value))
         elif value is not None and not isinstance(value, list | dict):
             facts.append(f"{name} {_figure(value)}")
     if payload.get("closed_because"):
         facts.append(f"closed: {payload['closed_because']}")
-    return f"{payload.get(ledger.entity)}: {', '.join(facts)}", below
+    return f"{_line(payload.get(ledger.entity))}: {', '.join(facts)}", below
 
 
 def _cell(delivery: Delivery, name: str) -> Any:
@@ -84,5 +84,10 @@ def _cell(delivery: Delivery, name: str) -> Any:
 
 def _figure(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return " ".join(str(value).split())
+        return _line(value)
     return f"{value:.2f}" if abs(value) < 10 and value != int(value) else f"{value:,.0f}"
+
+
+def _line(value: Any) -> str:
+    """A cell as words in one line: names come from customers."""
+    return " ".join(str(value).split())
