@@ -13,10 +13,15 @@ from forecasting.schema import ConfigurationError, Report
 from reports.generic import render_generic
 from reports.inventory import render_inventory
 from reports.merchandising import render_merchandising
+from reports.retention import render_retention
 from reports.settings import Settings
 from reports.writing import written_aside
 
-RENDERERS: Mapping[str, Callable[..., None]] = {"inventory": render_inventory, "merchandising": render_merchandising}
+RENDERERS: Mapping[str, Callable[..., None]] = {
+    "inventory": render_inventory,
+    "merchandising": render_merchandising,
+    "retention": render_retention,
+}
 """Reports with a page of their own; every other one is drawn from its sections."""
 
 

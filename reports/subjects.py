@@ -17,6 +17,9 @@ NAMES = {
     "item_knn": "what goes together with the items seen",
     "session_knn": "what similar visits wanted",
     "own_items": "the customer's own items again",
+    "recency": "how long ago they bought",
+    "rfm_logistic": "last order, number of orders and money spent",
+    "bg_nbd": "the usual model of repeat buying (BG/NBD)",
 }
 """Plain names of subjects and of baselines that are known; others are shown as they are called."""
 

@@ -2,7 +2,7 @@
 (function () {
   var form = document.getElementById("filter");
   if (!form) return;
-  var body = document.getElementById("rows"), more = document.getElementById("more"), found = document.getElementById("found");
+  var noun = form.dataset.noun || "item", body = document.getElementById("rows"), more = document.getElementById("more"), found = document.getElementById("found");
   var rows = Array.prototype.map.call(body.rows, function (row, index) {
     return { row: row, rank: index, text: row.textContent.toLowerCase(), name: (row.querySelector(".title") || row.cells[0]).textContent };
   });
@@ -19,9 +19,9 @@
       entry.row.hidden = !fits || (!all && !narrowed && seen > FIRST);
     });
     more.hidden = all || narrowed;
-    document.getElementById("cut").textContent = narrowed ? "Only items that were searched for are printed." :
+    document.getElementById("cut").textContent = narrowed ? "Only " + noun + "s that were searched for are printed." :
       all ? "" : "Only the first " + FIRST + " are printed; show all " + rows.length + " on the page to print them.";
-    found.textContent = narrowed ? (seen ? seen + (seen === 1 ? " item" : " items") : "Nothing found") : "";
+    found.textContent = narrowed ? (seen ? seen + " " + noun + (seen === 1 ? "" : "s") : "Nothing found") : "";
   }
   function key(entry, by) { // "-field": numbers, the largest first; "field": text, rows without it last
     return by === "rank" ? entry.rank : by.charAt(0) === "-" ? -(entry.row.dataset[by.slice(1)] || 0) : entry.row.dataset[by] || "\uffff";
