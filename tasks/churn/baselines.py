@@ -78,7 +78,7 @@ def latest_followed(customers: Customers, options: ChurnOptions, until: Instant)
     days = options.horizon_days
     cutoffs = np.empty(0, "datetime64[us]")
     if not np.isnat(end):
-        history = int((end - _first_purchase(customers, until)) / _DAY)
+        history = int((end - customers.begun(until)) / _DAY)
         days = max(min(days, history // 2), 1)
         cutoffs = np.array([end - days * _DAY], "datetime64[us]")
     cases = _thinned(customers, eligible(customers, cutoffs, options.active_days))
@@ -94,12 +94,6 @@ def _everyone(customers: Customers, options: ChurnOptions, until: Instant) -> Sn
         cutoffs = np.array([end], "datetime64[us]")
     cases = _thinned(customers, eligible(customers, cutoffs, _EVER))
     return snapshot(customers, cases, options.features, length=1)
-
-
-def _first_purchase(customers: Customers, until: Instant) -> Instant:
-    purchases = customers.purchases
-    every = np.arange(len(purchases.occurred_at))
-    return purchases.occurred_at[purchases.visible(every, until)].min()
 
 
 def _thinned(customers: Customers, cases: Cases) -> Cases:

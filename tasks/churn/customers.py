@@ -44,9 +44,17 @@ class Customers:
         """Up to when purchases are known as of an instant, datetime64[us]: `until`, or the end of the day (UTC) of the
         last purchase that it sees, where that is earlier. A warehouse that was not filled for a week says nothing
         about that week. NaT without any purchase."""
-        every = np.arange(len(self.purchases.occurred_at))
-        at = self.purchases.occurred_at[self.purchases.visible(every, until)]
+        at = self._bought(until)
         if not len(at):
             return np.datetime64("NaT", "us")
         end_of_day = at.max().astype("datetime64[D]") + np.timedelta64(1, "D")
         return np.minimum(until, end_of_day).astype("datetime64[us]")
+
+    def begun(self, until: np.datetime64) -> np.datetime64:
+        """When the first purchase that an instant sees was made, datetime64[us]; NaT without any."""
+        at = self._bought(until)
+        return at.min() if len(at) else np.datetime64("NaT", "us")
+
+    def _bought(self, until: np.datetime64) -> np.ndarray:
+        every = np.arange(len(self.purchases.occurred_at))
+        return self.purchases.occurred_at[self.purchases.visible(every, until)]

@@ -18,7 +18,10 @@ LEAST_ELIGIBLE = 200
 """Eligible customers from which a model may be fitted and judged."""
 
 LEAST_WATCHED_DAYS = 14
-"""A cutoff teaches once so many days after it are known (or the horizon, where that is shorter)."""
+"""A cutoff teaches once so many days after it are known."""
+
+LEAST_HISTORY_DAYS = 28
+"""A cutoff that teaches sees so many days of the shop."""
 
 _DAY = np.timedelta64(1, "D")
 
@@ -68,10 +71,9 @@ def folds(customers: Customers, options: ChurnOptions, as_of: Instant) -> list[F
         )
     cutoffs = closed_cutoffs(customers, options, as_of)
     if not len(cutoffs):
-        at = _known(customers, as_of)
         raise NotEnoughData(
             f"no label window of {options.horizon_days} days has closed as of {_day(as_of)}: purchases are known from"
-            f" {_day(at.min())} to {_day(at.max())}.",
+            f" {_day(customers.begun(as_of))} to {_day(customers.observed(as_of) - TICK)}.",
             remedy="A baseline is published until there is more; or choose a shorter horizon_days.",
         )
     per_cutoff = [cases_at(customers, options, cutoff) for cutoff in cutoffs]
@@ -85,8 +87,9 @@ def folds(customers: Customers, options: ChurnOptions, as_of: Instant) -> list[F
     taught = [number for number in enough if _teaches(customers, options, cutoffs[number])]
     if not taught:
         raise NotEnoughData(
-            f"a model that is judged from {_day(cutoffs[enough[-1]])} on has nothing to learn from: before, there were"
-            f" no {LEAST_ELIGIBLE} eligible customers whose following {_watched_days(options)} days were known.",
+            f"a model that is judged from {_day(cutoffs[enough[-1]])} on has nothing to learn from: it takes"
+            f" {LEAST_ELIGIBLE} eligible customers after {LEAST_HISTORY_DAYS} days of history, and what they did in"
+            f" {LEAST_WATCHED_DAYS} days more, all known by then.",
             remedy="A baseline is published until there is more; or choose a shorter horizon_days.",
         )
     return [Fold(cutoffs[taught[0]], per_cutoff[number]) for number in taught]
@@ -95,30 +98,22 @@ def folds(customers: Customers, options: ChurnOptions, as_of: Instant) -> list[F
 def closed_cutoffs(customers: Customers, options: ChurnOptions, as_of: Instant) -> np.ndarray:
     """The latest cutoffs whose label windows had closed at an instant, datetime64[us], ascending, at most MOST_FOLDS;
     none that sees no purchase."""
-    at = _known(customers, as_of)
-    if not len(at):
+    begun = customers.begun(as_of)
+    if np.isnat(begun):
         return np.empty(0, "datetime64[us]")
     end = customers.observed(as_of).astype("datetime64[D]").astype("datetime64[us]")
     step = max(options.horizon_days // 4, 1) * _DAY
-    return rolling_cutoffs(end, options.horizon_days * _DAY, MOST_FOLDS, step=step, earliest=at.min() + TICK)
+    return rolling_cutoffs(end, options.horizon_days * _DAY, MOST_FOLDS, step=step, earliest=begun + TICK)
 
 
 def _teaches(customers: Customers, options: ChurnOptions, until: Instant) -> bool:
     """Whether what is known at `until` has enough customers who were watched for long enough."""
-    end = customers.observed(until)
-    if np.isnat(end):
+    latest = customers.observed(until) - LEAST_WATCHED_DAYS * _DAY
+    if (
+        not latest - customers.begun(until).astype("datetime64[D]") >= LEAST_HISTORY_DAYS * _DAY
+    ):  # nor where nothing is known: NaT
         return False
-    return len(cases_at(customers, options, end - _watched_days(options) * _DAY)) >= LEAST_ELIGIBLE
-
-
-def _watched_days(options: ChurnOptions) -> int:
-    return min(LEAST_WATCHED_DAYS, options.horizon_days)
-
-
-def _known(customers: Customers, as_of: Instant) -> np.ndarray:
-    """When the purchases that are known at an instant happened, datetime64[us]."""
-    every = np.arange(len(customers.purchases.occurred_at))
-    return customers.purchases.occurred_at[customers.purchases.visible(every, as_of)]
+    return len(cases_at(customers, options, latest)) >= LEAST_ELIGIBLE
 
 
 def _day(instant: Instant) -> str:

@@ -8,17 +8,11 @@ from forecasting.hashing import stable_hash
 from forecasting.schema import NotEnoughData
 from forecasting.task import Cases, Instant
 from tasks.churn.customers import Customers
-from tasks.churn.folds import eligible
+from tasks.churn.folds import LEAST_HISTORY_DAYS, LEAST_WATCHED_DAYS, eligible
 from tasks.churn.options import ChurnOptions
 
 EVERY_DAYS = 7
 """Cutoffs that teach lie a week apart, so that each sees the same weekdays ahead of it."""
-
-LEAST_WATCHED_DAYS = 14
-"""The latest of them lies so many days back: what came after it is known for that long."""
-
-LEAST_HISTORY_DAYS = 28
-"""The earliest of them sees so many days of the shop."""
 
 MOST_CUTOFFS = 104
 """Two years of cutoffs, so that a season is seen twice."""
@@ -62,6 +56,4 @@ def training_cases(customers: Customers, options: ChurnOptions, until: Instant, 
 
 def first_purchase(customers: Customers, until: Instant) -> Instant:
     """The first instant of the day (UTC) of the first purchase seen at `until`, datetime64[us]; NaT without any."""
-    purchases = customers.purchases
-    at = purchases.occurred_at[purchases.visible(np.arange(len(purchases.occurred_at)), until)]
-    return at.min().astype("datetime64[D]").astype("datetime64[us]") if len(at) else np.datetime64("NaT", "us")
+    return customers.begun(until).astype("datetime64[D]").astype("datetime64[us]")

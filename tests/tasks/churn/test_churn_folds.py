@@ -13,6 +13,7 @@ from tasks.churn.customers import PURCHASE, Customers
 from tasks.churn.folds import backtest_cases, cases_at, closed_cutoffs, eligible, folds
 from tasks.churn.options import ChurnOptions
 from tasks.churn.outcomes import outcomes
+from tasks.churn.training_cases import training_cases
 
 OPTIONS = ChurnOptions(horizon_days=30, active_days=60)
 
@@ -89,8 +90,8 @@ def test_a_warehouse_that_was_not_filled_for_a_while_closes_no_windows(shop: Cus
 
 
 def test_where_history_is_short_there_are_fewer_folds(shop: Customers) -> None:
-    assert [fold.cases.cutoff[0] for fold in folds(shop, OPTIONS, day(66))] == list(days(36))
-    assert len(folds(shop, OPTIONS, day(67))) == 2
+    assert [fold.cases.cutoff[0] for fold in folds(shop, OPTIONS, day(72))] == list(days(42))
+    assert len(folds(shop, OPTIONS, day(79))) == 2
 
 
 def test_few_customers_are_too_few(shop: Customers) -> None:
@@ -118,10 +119,8 @@ def test_a_horizon_that_has_not_passed_is_too_little(shop: Customers) -> None:
 
 
 def test_a_model_needs_something_to_learn_from(shop: Customers) -> None:
-    with pytest.raises(NotEnoughData, match=r"judged from 2024-01-29 on has nothing to learn from.* 14 days"):
+    with pytest.raises(NotEnoughData, match=r"judged from 2024-01-29 on has nothing to learn from.*28 days .* 14 days"):
         folds(shop, OPTIONS, day(58))
-    short = ChurnOptions(horizon_days=3, active_days=60)
-    assert folds(shop, short, day(58))[0].fit_until == day(53)  # three days are all that is to be learnt
 
 
 def test_an_empty_shop_is_too_small() -> None:
@@ -129,3 +128,16 @@ def test_an_empty_shop_is_too_small() -> None:
     assert not len(cases_at(empty, OPTIONS, START)) and not len(closed_cutoffs(empty, OPTIONS, START))
     with pytest.raises(NotEnoughData, match="0 customers"):
         folds(empty, OPTIONS, START)
+
+
+def test_where_there_is_a_fold_there_is_something_to_learn_from(shop: Customers) -> None:
+    """The gate never asks for a model that cannot be fitted."""
+    judged = 0
+    for as_of in days(*range(60, 90)):
+        try:
+            found = folds(shop, OPTIONS, as_of)
+        except NotEnoughData:
+            continue
+        judged += 1
+        assert len(training_cases(shop, OPTIONS, found[0].fit_until)) >= 200
+    assert judged == 90 - 72
