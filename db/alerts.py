@@ -49,12 +49,9 @@ def by_id(warehouse: Warehouse, ledger: AlertLedger, alert_ids: Sequence[str]) -
     return _found(warehouse, ledger, "alert_id", alert_ids)
 
 
-def by_entity(
-    warehouse: Warehouse, ledger: AlertLedger, entities: Sequence[str], *, task: str | None = None
-) -> list[Alert]:
+def by_entity(warehouse: Warehouse, ledger: AlertLedger, entities: Sequence[str]) -> list[Alert]:
     """All alerts that were ever raised about these entities, oldest first."""
-    found = _found(warehouse, ledger, ledger.entity, entities)
-    return [alert for alert in found if task is None or alert["task"] == task]
+    return _found(warehouse, ledger, ledger.entity, entities)
 
 
 def acknowledge(warehouse: Warehouse, ledger: AlertLedger, alert_ids: Sequence[str], by: str) -> list[Alert]:

@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "backtest": "What would we have said? Write forecasts in hindsight and compare.",
     "report": "Write the reports of what is published.",
     "status": "What is published, how fresh it is, and what the gate said.",
+    "alerts": "List, deliver, acknowledge and close the alerts that tasks raised.",
     "models": "List the stored models.",
     "tasks": "List the installed tasks, or check one.",
 }
@@ -126,7 +127,7 @@ def _command_in(arguments: Sequence[str]) -> str:
     ]
     if not words or words[0] not in COMMANDS:
         return "forecasting"
-    return " ".join(words[:2]) if words[0] == "db" or words[:2] == ["tasks", "check"] else words[0]
+    return " ".join(words[:2]) if words[0] in ("db", "alerts") or words[:2] == ["tasks", "check"] else words[0]
 
 
 def _sentence(text: str) -> str:

@@ -30,6 +30,13 @@ def lineages(workspace: Workspace) -> list[str]:
     return [task_class.spec.migrations for task_class in workspace.task_classes.values()]
 
 
+def is_new(workspace: Workspace, warehouse: Warehouse) -> bool:
+    """Whether nothing was ever written to a warehouse: its file is not there, or has no tables. Makes no file."""
+    if warehouse.path is not None and not warehouse.path.exists():
+        return True
+    return not migrate.current(warehouse, lineages(workspace))
+
+
 def prepare(workspace: Workspace, warehouse: Warehouse) -> None:
     """Makes the tables of a warehouse that has none yet. Raises ConfigurationError for one that lacks some: an
     upgrade of tables that hold rows is somebody's decision."""

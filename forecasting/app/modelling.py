@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from db import migrate, models
+from db import models
 from db.models import ModelRecord
 from forecasting import artifacts
-from forecasting.app.migrating import lineages
+from forecasting.app.migrating import is_new
 from forecasting.app.workspace import Workspace
 from forecasting.schema import ArtifactError
 
@@ -26,9 +26,7 @@ def list_models(workspace: Workspace, task: str | None = None, *, limit: int = 5
     if task is not None:
         workspace.task_config(task)
     warehouse = workspace.results(prepare=False)
-    if warehouse.path is not None and not warehouse.path.exists():
-        return []
-    if not migrate.current(warehouse, lineages(workspace)):
+    if is_new(workspace, warehouse):
         return []
     return [StoredModel(record, _problem(record)) for record in models.latest(warehouse, task, limit=limit)]
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from db.raising import Raised
 from forecasting.app.config import JobConfig
 from forecasting.app.cron import Cron
 from forecasting.pipeline import MetricRow
@@ -45,7 +46,8 @@ class RunRequest:
 @dataclass(frozen=True)
 class RunResult:
     """What came of a run. `subject`: whose rows these are (model, champion, baseline:NAME), `fallback`: not the
-    model's, because the gate failed. `published`: the pointer moved. `reason`: what the gate said."""
+    model's, because the gate failed. `published`: the pointer moved. `reason`: what the gate said. `alerts`: how many
+    were raised and closed, None where the task has none or nothing was published."""
 
     run_id: str
     task: str
@@ -61,6 +63,7 @@ class RunResult:
     rows: dict[str, int] = field(default_factory=dict)
     metrics: Sequence[MetricRow] = ()
     reports: tuple[Path, ...] = ()
+    alerts: Raised | None = None
 
 
 def slot_of(job: JobConfig | None, now: dt.datetime) -> Instant:

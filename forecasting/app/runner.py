@@ -20,8 +20,9 @@ from db.claims import Claim
 from db.engines import Warehouse
 from db.identifiers import new_identifier
 from db.quarantine import TooManyBadRows
+from db.raising import Raised
 from forecasting import __version__, artifacts
-from forecasting.app import reporting
+from forecasting.app import alerting, reporting
 from forecasting.app.console import log_run
 from forecasting.app.deciding import Decision, decide, options_of
 from forecasting.app.reading import Reading, read
@@ -109,9 +110,12 @@ def _publish(
         champion=decision.subject == MODEL,
         exit_code=int(decision.exit_code),
     )
-    moved = publishing.publish(results, claim, run_id, outcome, force=request.force)
+    raised: list[Raised] = []
+    then = alerting.raising(workspace, task, request.task, raised.append)
+    moved = publishing.publish(results, claim, run_id, outcome, force=request.force, then=then)
     shutil.rmtree(_checkpoint(workspace, request), ignore_errors=True)
-    return _result(request, run_id, decision, counts, published=moved, model_id=model_id)
+    result = _result(request, run_id, decision, counts, published=moved, model_id=model_id)
+    return dataclasses.replace(result, alerts=raised[0]) if raised else result
 
 
 def _rehearse(

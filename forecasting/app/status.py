@@ -6,13 +6,13 @@ import datetime as dt
 import math
 from dataclasses import dataclass, replace
 
-from db import migrate, models, publishing, runs
+from db import models, publishing, runs
 from db.engines import Warehouse
 from db.models import ModelRecord
 from db.publishing import Publication
 from db.runs import Run
 from forecasting.app.cron import Cron
-from forecasting.app.migrating import lineages
+from forecasting.app.migrating import is_new
 from forecasting.app.workspace import Workspace, now
 from forecasting.schema import ExitCode
 
@@ -72,7 +72,7 @@ def status(workspace: Workspace, *, moment: dt.datetime | None = None) -> Status
     """Reads the ledgers; a warehouse without tables has published nothing."""
     moment = moment or now()
     warehouse = workspace.results(prepare=False)
-    if _is_new(workspace, warehouse):
+    if is_new(workspace, warehouse):
         missing = "nothing is published yet"
         tasks = tuple(TaskStatus(name, missing, None, None, None, None, None) for name in workspace.tasks)
         return Status(warehouse.address, moment, tasks)
@@ -98,12 +98,6 @@ def is_current(
     if age <= limit:
         return ""
     return f"published as of {publication.as_of:%Y-%m-%d %H:%M} UTC, {_age(age)} ago"
-
-
-def _is_new(workspace: Workspace, warehouse: Warehouse) -> bool:
-    if warehouse.path is not None and not warehouse.path.exists():
-        return True
-    return not migrate.current(warehouse, lineages(workspace))
 
 
 def _task(

@@ -56,7 +56,20 @@ def test_every_command_explains_itself(forecasting: Forecasting, path: tuple[str
 
 
 def test_the_list_of_commands_is_the_contract() -> None:
-    contract = {"init", "demo", "db", "load", "check", "run", "backtest", "status", "report", "models", "tasks"}
+    contract = {
+        "init",
+        "demo",
+        "db",
+        "load",
+        "check",
+        "run",
+        "backtest",
+        "status",
+        "report",
+        "alerts",
+        "models",
+        "tasks",
+    }
     assert set(COMMANDS) == contract
     for name, line in COMMANDS.items():
         command = cli.get_command(click.Context(cli), name)

@@ -73,6 +73,8 @@ def _say(workspace: Workspace, attempt: Attempt) -> None:
     console.say(f"{attempt.task}: {done} as of {str(result.as_of)[:16]}, {rows or 'no rows'}, by {whose}")
     if result.reason:
         console.say(f"  {result.reason}")
+    if result.alerts is not None:
+        console.say(f"  alerts: {result.alerts.raised:,} raised, {result.alerts.closed:,} closed")
     for report in result.reports:
         console.say(f"  {report}")
 
@@ -80,7 +82,12 @@ def _say(workspace: Workspace, attempt: Attempt) -> None:
 def _document(attempt: Attempt) -> dict[str, Any]:
     if attempt.result is not None:
         result = vars(attempt.result)
-        return {**result, "metrics": [vars(row) for row in attempt.result.metrics]}
+        alerts = attempt.result.alerts
+        return {
+            **result,
+            "metrics": [vars(row) for row in attempt.result.metrics],
+            "alerts": vars(alerts) if alerts is not None else None,
+        }
     assert attempt.error is not None
     error = {"message": attempt.error.message, "remedy": attempt.error.remedy}
     return {"task": attempt.task, "exit_code": int(attempt.exit_code), "error": error}
