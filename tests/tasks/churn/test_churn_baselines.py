@@ -27,14 +27,17 @@ OPTIONS = ChurnOptions(horizon_days=45, active_days=90)
 NAMES = ["recency", "rfm_logistic", "bg_nbd"]
 
 
-def shop(customer: list[str], days: list[float], value: list[float] | None = None) -> Customers:
-    """Purchases `days` after START."""
-    at = START + (np.array(days) * 86_400_000_000).astype("timedelta64[us]")
+def shop(
+    customer: list[str], days: list[float], value: list[float] | None = None, known: list[float] | None = None
+) -> Customers:
+    """Purchases `days` after START, `known` as many days after it."""
+    at, known_at = (START + (np.array(one) * 86_400_000_000).astype("timedelta64[us]") for one in (days, known or days))
     orders = pa.table(
         {
             "order_id": [f"o{n}" for n in range(len(days))],
             "customer_id": pa.array(customer, pa.string()),
             "placed_at": pa.array(at.tolist() if len(days) else [], pa.timestamp("us", tz="UTC")),
+            "known_at": pa.array(known_at.tolist() if len(days) else [], pa.timestamp("us", tz="UTC")),
             "value": pa.array(value if value is not None else [10.0] * len(days), pa.float64()),
         }
     )
@@ -107,7 +110,10 @@ def test_what_is_not_known_yet_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -
     early = [n for n in range(len(days)) if days[n] < 300]
     before = shop(*([one[n] for n in early] for one in (who, days, value)))
     after = shop(
-        [*(one for one in who), "a new one"], [*(day if day < 300 else 301.0 for day in days), 302.0], [*value, 1e6]
+        [*who, "a new one", *who[::9]],
+        [*(day if day < 300 else 301.0 for day in days), 302.0, *(280.0 + n % 20 for n in range(len(who[::9])))],
+        [*value, 1e6, *value[::9]],
+        [*(day if day < 300 else 301.0 for day in days), 302.0, *[310.0] * len(who[::9])],  # the last ones come late
     )
     known = before.events.entities
     for name, one in baselines(before, OPTIONS, UNTIL).items():
