@@ -33,7 +33,7 @@ def measure(replicas: int) -> str:
     torch.set_num_threads(1)
     table = sales_table(SET, replicas)
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    before = _peak()
+    before = peak_megabytes()
     options = DATASETS[SET].options
     began = time.process_time()
     grid = assemble({"sales": table}, options)
@@ -50,11 +50,11 @@ def measure(replicas: int) -> str:
     return (
         f"{rows:>11,} rows  {grid.series:>6,} series  grid {assembled:6.1f} s ({1e9 * assembled / rows:4.0f} ns a row)"
         f"  {seen:>7,} windows {batched:6.1f} s ({1e6 * batched / seen:4.0f} us each)"
-        f"  memory above the table {_peak() - before:6.0f} MB ({1e6 * (_peak() - before) / rows:4.0f} bytes a row)"
+        f"  memory above the table {peak_megabytes() - before:6.0f} MB ({1e6 * (peak_megabytes() - before) / rows:4.0f} bytes a row)"
     )
 
 
-def _peak() -> float:
+def peak_megabytes() -> float:
     """Largest memory of this process since the peak began anew, MB."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) / 1024
