@@ -26,6 +26,7 @@ COLUMNS = {
         "value",
         "destination_region",
         "tip",
+        "channel",
     ),
     "order_lines": ("order_id", "item_id", "quantity", "unit_price", "known_at"),
     "items": ("item_id", "category", "known_at"),
@@ -65,7 +66,9 @@ def table_of(source: str, rows: Sequence[Row]) -> pa.Table:
 
 def _column(name: str, values: Sequence[Any]) -> pa.Array:
     if name.endswith("_at"):
-        instants = np.array([np.datetime64("NaT") if value is None else at(value) for value in values], "datetime64[us]")
+        instants = np.array(
+            [np.datetime64("NaT") if value is None else at(value) for value in values], "datetime64[us]"
+        )
         return pa.array(instants, pa.timestamp("us", "UTC"))
     if name in NUMBERS:
         return pa.array(values, pa.float64())
