@@ -1,0 +1,315 @@
+"""From the outbox to receivers: what is tried again, when, and what is given up; one channel never stops another."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+from documents import document
+from receivers import SECRET, Receiver, Reply, Request, at_most, receiving
+from watched_customers import Nights, create
+
+from db import clock, outbox
+from db.engines import Warehouse
+from db.tables import ALERT_DELIVERIES
+from forecasting.app import config
+from forecasting.app.commands.alert_delivery import command as deliver_command
+from forecasting.app.console import Console
+from forecasting.app.delivering import (
+    LONGEST_PAUSE,
+    SHORTEST_PAUSE,
+    deliver,
+    deliver_after_runs,
+    interests,
+    pause,
+)
+from forecasting.app.workspace import Workspace
+from forecasting.schema import ConfigurationError, ExitCode
+
+WEBHOOK = '[alerts.{name}]\nkind = "webhook"\nurl_env = "HOOK_{name}"\nsecret_env = "SIGNING"\ntimeout_seconds = 0.5\n'
+
+
+class House:
+    """A warehouse with a task that warns, and channels beside it."""
+
+    def __init__(self, warehouse: Warehouse, url: str, directory: Path):
+        self.warehouse, self.url, self.directory = warehouse, url, directory
+        self.text, self.environment = "", {"SIGNING": SECRET}
+        create(warehouse)
+
+    def webhook(self, name: str, receiver: Receiver, more: str = "") -> None:
+        """Adds a channel to the configuration."""
+        self.text += WEBHOOK.format(name=name) + more + "\n"
+        self.environment[f"HOOK_{name}"] = receiver.url
+
+    def workspace(self) -> Workspace:
+        file = self.directory / "forecasting.toml"
+        file.write_text(self.text, encoding="utf-8")
+        found = config.load(file, warehouse=self.url, environment=self.environment)
+        return Workspace(found, Console())
+
+    def night(self, number: int, count: int, mood: str = "high") -> None:
+        """Publishes so many customers in a mood: on the first night the worst raise alerts."""
+        with_channels = interests(self.workspace().configuration, "sulking")
+        Nights(self.warehouse, channels=with_channels).publish(number, {f"c{n}": mood for n in range(count)})
+
+    def now_due(self) -> None:
+        """Time passes."""
+        with self.warehouse.writing() as connection:
+            waiting = sa.update(ALERT_DELIVERIES).where(ALERT_DELIVERIES.c.state == "pending")
+            connection.execute(waiting.values(next_attempt_at=clock.now(connection)))
+
+    def states(self) -> list[tuple[str, str, int]]:
+        """Channel, state and attempts of each delivery, sorted."""
+        columns = (ALERT_DELIVERIES.c.channel, ALERT_DELIVERIES.c.state, ALERT_DELIVERIES.c.attempts)
+        with self.warehouse.reading() as connection:
+            return sorted(tuple(row) for row in connection.execute(sa.select(*columns)))
+
+
+@pytest.fixture
+def house(warehouse: Warehouse, warehouse_url: str, tmp_path: Path) -> Iterator[House]:
+    yield House(warehouse, warehouse_url, tmp_path)
+
+
+def test_every_alert_reaches_every_channel_once(house: House) -> None:
+    with receiving() as one, receiving() as two:
+        house.webhook("one", one)
+        house.webhook("two", two)
+        house.text += '[alerts.drop]\nkind = "csv"\ndirectory = "drop"\n'
+        house.night(0, 100)
+        report = deliver(house.workspace())
+        assert report.exit_code is ExitCode.DONE
+        assert [(one.channel, one.delivered, one.waiting) for one in report.channels] == [
+            ("one", 100, 0),
+            ("two", 100, 0),
+            ("drop", 100, 0),
+        ]
+        assert deliver(house.workspace()).document["delivered"] == 0
+    assert set(one.keys.values()) == {1} and len(one.keys) == 100 and len(two.keys) == 100
+    (file,) = (house.directory / "drop").iterdir()
+    with file.open(newline="", encoding="utf-8") as rows:
+        assert len({row["shopper"] for row in csv.DictReader(rows)}) == 100
+    assert {state for _, state, _ in house.states()} == {"delivered"}
+    assert set(Nights(house.warehouse).alerts("state")) == {"delivered"}
+
+
+def test_what_fails_comes_back_under_its_key_until_it_is_given_up(house: House) -> None:
+    with receiving(Reply(500)) as receiver:
+        house.webhook("crm", receiver, "max_attempts = 3")
+        house.night(0, 2)
+        for attempt in (1, 2):
+            report = deliver(house.workspace())
+            assert (report.document["failed"], report.exit_code) == (2, ExitCode.ERROR)
+            assert "HTTP 500" in report.lines[0]
+            assert house.states() == [("crm", "pending", attempt)] * 2
+            assert deliver(house.workspace()).document["failed"] == 0, "it is not due yet"
+            backlog = outbox.pending(house.warehouse)["crm"]
+            with house.warehouse.reading() as connection:
+                wait = (backlog.next_attempt_at - clock.now(connection)).total_seconds()
+            assert SHORTEST_PAUSE - 10 < wait <= SHORTEST_PAUSE * 2**attempt
+            house.now_due()
+        assert deliver(house.workspace()).document["given_up"] == 2
+        assert house.states() == [("crm", "given up", 3)] * 2
+        house.now_due()
+        assert deliver(house.workspace()).exit_code is ExitCode.DONE
+    assert sorted(receiver.keys.values()) == [3, 3]
+
+
+def test_a_receiver_that_wants_no_more_or_a_pause_gets_its_will(house: House) -> None:
+    with receiving(Reply(410)) as gone, receiving(Reply(503, {"retry-after": "7200"})) as busy:
+        house.webhook("gone", gone)
+        house.webhook("busy", busy)
+        house.night(0, 1)
+        deliver(house.workspace())
+    assert house.states() == [("busy", "pending", 1), ("gone", "given up", 1)]
+    backlog = outbox.pending(house.warehouse)["busy"]
+    assert (backlog.next_attempt_at - backlog.oldest).total_seconds() > 7100
+
+
+@pytest.mark.parametrize("how", ["hang", "close"])
+def test_a_receiver_that_is_away_costs_little_time_and_no_other_channel_its_alerts(house: House, how: str) -> None:
+    with receiving(Reply(how=how)) as away, receiving() as there:
+        house.webhook("away", away)
+        house.webhook("there", there)
+        house.night(0, 60)
+        with at_most(10):
+            report = deliver(house.workspace())
+        by_name = {one.channel: one for one in report.channels}
+        assert by_name["there"].delivered == 60
+        assert (by_name["away"].failed, by_name["away"].waiting) == (8, 60)
+        assert house.states().count(("away", "pending", 0)) == 52, "those not tried have lost no attempt"
+        assert sum(one.delivered for one in deliver(house.workspace(), channel="there").channels) == 0
+
+
+def test_a_crash_between_sending_and_marking_sends_again_under_the_same_key(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with receiving() as receiver:
+        house.webhook("crm", receiver)
+        house.night(0, 5)
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(outbox, "delivered", crash)
+            deliver(house.workspace(), worker="host/boot/ns/1/1")
+        assert deliver(house.workspace()).document["delivered"] == 0, "somebody else may be at it"
+        with house.warehouse.writing() as connection:  # the lease runs out
+            connection.execute(sa.update(ALERT_DELIVERIES).values(leased_until=clock.now(connection)))
+        assert deliver(house.workspace()).document["delivered"] == 5
+    assert sorted(receiver.keys.values()) == [2] * 5
+
+
+def test_an_event_is_told_to_those_who_asked(house: House) -> None:
+    with receiving() as all_of_it, receiving() as raised:
+        house.webhook("all", all_of_it, 'events = ["raised", "closed"]')
+        house.webhook("raised", raised)
+        house.webhook("others", raised, 'task = "another"')
+        house.night(0, 1)
+        Nights(house.warehouse, channels=interests(house.workspace().configuration, "sulking")).publish(1, {"x": "low"})
+        assert deliver(house.workspace()).document["delivered"] == 3
+    assert [request.body[:23] for request in all_of_it.requests] == [
+        b'{"type":"sulks.raised",',
+        b'{"type":"sulks.closed",',
+    ]
+    assert len(raised.requests) == 1
+
+
+def test_a_channel_that_cannot_be_opened_stops_no_other(house: House) -> None:
+    with receiving() as receiver:
+        house.webhook("broken", receiver)
+        house.webhook("works", receiver)
+        house.night(0, 3)
+        house.environment["HOOK_broken"] = ""
+        report = deliver(house.workspace())
+    assert report.exit_code is ExitCode.ERROR
+    broken, works = report.channels
+    assert "[alerts.broken]: the variable HOOK_broken is not set" in broken.error and broken.waiting == 3
+    assert works.delivered == 3 and house.states()[0] == ("broken", "pending", 0)
+
+
+def test_a_channel_with_a_fault_of_its_own_counts_as_failed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault(*arguments: object) -> None:
+        raise ValueError("no such thing")
+
+    with receiving() as receiver:
+        house.webhook("crm", receiver)
+        house.night(0, 2)
+        monkeypatch.setattr("forecasting.app.channels.webhook.Webhook.send", fault)
+        (report,) = deliver(house.workspace()).channels
+    assert report.failed == 2 and report.error == "ValueError: no such thing"
+
+
+def test_deliveries_of_a_channel_that_is_gone_are_told(house: House) -> None:
+    with receiving() as receiver:
+        house.webhook("old", receiver)
+        house.night(0, 3)
+        house.text = ""
+        house.webhook("new", receiver)
+        report = deliver(house.workspace())
+    assert report.orphans == (("old", 3),) and "3 deliveries wait for old" in report.lines[0]
+    with pytest.raises(ConfigurationError, match="Did you mean 'new'"):
+        deliver(house.workspace(), channel="nwe")
+
+
+def test_at_the_end_of_a_run_failure_is_a_warning(
+    house: House, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receiving(Reply(500)) as receiver:
+        house.webhook("crm", receiver)
+        house.night(0, 1)
+        with caplog.at_level(logging.WARNING):
+            assert deliver_after_runs(house.workspace()).document["failed"] == 1
+            assert "Not all alerts arrived" in caplog.text
+            workspace = house.workspace()
+            workspace.console.logs = house.directory
+            monkeypatch.setattr(outbox, "take", lambda *arguments: 1 / 0)
+            assert deliver_after_runs(workspace).channels == ()
+            assert "ZeroDivisionError" in caplog.text
+
+
+def test_pauses_grow_and_differ() -> None:
+    dice = random.Random(1)
+    for attempts in range(1, 40):
+        pauses = [pause(attempts, dice) for _ in range(50)]
+        longest = min(SHORTEST_PAUSE * 2**attempts, LONGEST_PAUSE)
+        assert min(pauses) >= SHORTEST_PAUSE and max(pauses) <= longest
+        assert max(pauses) - min(pauses) > 0.7 * (longest - SHORTEST_PAUSE)
+
+
+def commanded(house: House, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:
+    """`forecasting alerts deliver`, as somebody types it."""
+    house.workspace().close()
+    for name, value in {**house.environment, "FORECASTING_WAREHOUSE": house.url}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(house.directory)
+    return CliRunner().invoke(deliver_command, arguments, obj=Console(json_output="--json" in arguments))
+
+
+def test_no_output_and_no_ledger_holds_a_secret(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def reply(number: int, request: Request) -> Reply:
+        return Reply(500) if int(request.headers["webhook-id"][0], 16) % 2 else Reply(how="close")
+
+    with receiving(reply) as receiver:
+        house.webhook("crm", receiver)
+        house.night(0, 20)
+        result = commanded(house, monkeypatch, "--json", "--verbose")
+        house.now_due()
+        other = commanded(house, monkeypatch, "--verbose")
+    found = result.output + other.output + repr(house.workspace().configuration.alerts)
+    with house.warehouse.reading() as connection:
+        found += "".join(str(row) for row in connection.execute(sa.select(ALERT_DELIVERIES)))
+    assert "HTTP 500" in found and "no answer" in found
+    for secret in ("s3cr3t", SECRET, SECRET.removeprefix("whsec_"), receiver.url):
+        assert secret not in found
+
+
+Forecasting = Callable[..., Result]
+
+
+def test_check_looks_at_every_channel(forecasting: Forecasting, shop: Path) -> None:
+    (shop / "forecasting.toml").write_text(
+        """
+        [alerts.fine]
+        kind = "csv"
+        directory = "drop"
+        [alerts.nosecret]
+        kind = "webhook"
+        url = "https://crm.example/"
+        secret_env = "NOT_SET_ANYWHERE"
+        [alerts.clear]
+        kind = "email"
+        host = "smtp.example"
+        security = "none"
+        sender = "a@shop.example"
+        recipients = ["b@shop.example"]
+        [alerts.wrong]
+        kind = "csv"
+        directory = "drop"
+        task = "demand"
+        """
+    )
+    channels = {one["channel"]: one for one in document(forecasting("check", "--json"))["channels"]}
+    assert channels["fine"] == {"channel": "fine", "ready": True, "problem": "", "notes": []}
+    assert "NOT_SET_ANYWHERE is not set" in channels["nosecret"]["problem"]
+    assert "unencrypted" in channels["clear"]["notes"][0]
+    assert "raises no alerts" in channels["wrong"]["problem"]
+    assert not (shop / "drop").exists() and not (shop / "var" / "warehouse.db").exists()
+
+
+def test_a_run_ends_with_deliveries_but_a_dry_run_does_not(
+    forecasting: Forecasting, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Workspace] = []
+    monkeypatch.setattr("forecasting.app.commands.run.run_all", lambda *arguments: ([], ExitCode.DONE))
+    monkeypatch.setattr("forecasting.app.delivering.deliver", lambda workspace: calls.append(workspace) or 1 / 0)
+    result = document(forecasting("run", "demand", "--json"))
+    assert result["deliveries"]["channels"] == [] and result["exit_code"] == 0 and len(calls) == 1
+    forecasting("run", "demand", "--dry-run")
+    assert len(calls) == 1
