@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from watched_customers import CRM, FILE, SULKS, Mood, Nights, create, day
+from watched_customers import CRM, FILE, SULKS, Mood, Nights, day
 
 from db import alerts, outbox
 from db.alert_ledgers import ledger_table
@@ -24,9 +24,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def nights(warehouse) -> Nights:
-    create(warehouse)
-    return Nights(warehouse, channels=(CRM, FILE))
+def nights(house_alone) -> Nights:
+    return Nights(house_alone, channels=(CRM, FILE))
 
 
 def later(warehouse, seconds: float, *columns: str) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -13,11 +14,12 @@ import pytest
 import sqlalchemy as sa
 
 from db import migrate
+from db.alert_ledgers import current_alerts, ledger_table
 from db.engines import open_warehouse
 from db.outputs import current_view, output_table
-from db.tables import CLAIMS, LOADS, METADATA, MODELS, PUBLICATIONS, QUARANTINE, RUN_METRICS, RUNS
+from db.tables import ALERT_DELIVERIES, CLAIMS, LOADS, METADATA, MODELS, PUBLICATIONS, QUARANTINE, RUN_METRICS, RUNS
 from forecasting.discovery import task_classes
-from forecasting.schema import SOURCES, Column, ConfigurationError, ForecastingError, Kind, OutputTable
+from forecasting.schema import SOURCES, AlertLedger, Column, ConfigurationError, ForecastingError, Kind, OutputTable
 from tasks.demand.outputs import OUTPUTS
 
 DEMAND = ["tasks.demand.migrations"]
@@ -75,6 +77,12 @@ def populate(warehouse, outputs=OUTPUTS) -> None:
             )
         )  # fmt: skip
         connection.execute(LOADS.insert().values(source="sales", sha256="s", file="f", rows=1, loaded_at=NOON))
+        connection.execute(
+            ALERT_DELIVERIES.insert().values(
+                delivery_id="d", ledger="l", alert_id="a", task="t", run_id="r1", channel="c", event="raised",
+                payload={"a": 1}, state="pending", attempts=0, created_at=NOON, next_attempt_at=NOON, as_of=NOON,
+            )
+        )  # fmt: skip
         for output in outputs:
             row = {column.name: VALUES[column.kind] for column in output.columns}
             connection.execute(output_table(output).insert().values(run_id="r1", **row))
@@ -126,12 +134,13 @@ def test_check_finds_no_difference(empty):
     built_in = {name: task for name, task in task_classes().items() if task.__module__.startswith("tasks.")}
     lineages = [task.spec.migrations for task in built_in.values()]
     outputs = [output for task in built_in.values() for output in task.spec.outputs]
+    ledgers = [task.spec.alerts for task in built_in.values() if task.spec.alerts is not None]
     migrate.upgrade(empty, lineages)
-    assert len(outputs) >= 3
+    assert len(outputs) >= 3 and ledgers
     with empty.writing() as connection:  # tables that are not ours are none of our business
         for name in (*SOURCES, "of_somebody_else"):
             sa.Table(name, sa.MetaData(), sa.Column("whatever", sa.Integer)).create(connection)
-    assert migrate.check(empty, outputs) == ()
+    assert migrate.check(empty, outputs, ledgers) == ()
 
 
 def test_check_finds_differences(warehouse):
@@ -183,6 +192,7 @@ def upgrade():
     {extra}
 
 def downgrade():
+    {down}
     op.drop_output(TABLE)
 '''
 
@@ -191,11 +201,15 @@ def downgrade():
 def lineage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(tmp_path / "plugins")
 
-    def make(label: str, *, revision: str | None = None, imports: str = "", extra: str = "pass") -> str:
+    def make(
+        label: str, *, revision: str | None = None, imports: str = "", extra: str = "pass", down: str = "pass"
+    ) -> str:
         package = tmp_path / "plugins" / f"{label}_plugin"
         package.mkdir(parents=True)
         (package / "__init__.py").touch()
-        text = STRANGER.format(label=label, revision=revision or f"{label}_0001", imports=imports, extra=extra)
+        text = STRANGER.format(
+            label=label, revision=revision or f"{label}_0001", imports=imports, extra=extra, down=down
+        )
         (package / "first.py").write_text(text)
         return f"{label}_plugin"
 
@@ -213,6 +227,50 @@ def test_a_strangers_table_of_every_kind(empty, lineage):
     with empty.reading() as connection:
         row = connection.execute(sa.select(current_view(declared))).mappings().one()
         assert {kind.value: row[kind.value] for kind in VALUES} == {kind.value: value for kind, value in VALUES.items()}
+
+
+LEDGER = AlertLedger(
+    name="stranger_alerts",
+    output="stranger_table",
+    entity="id",
+    level="text",
+    levels=("calm", "loud"),
+    value="number",
+    settled="timestamp",
+    copied=tuple(Column(kind.value, kind) for kind in (Kind.NUMBER, Kind.JSON, Kind.DATE)),
+)
+
+
+def test_a_strangers_alerts_go_up_and_down_with_rows(empty, lineage):
+    declared = (
+        'LEDGER = AlertLedger("stranger_alerts", "stranger_table", entity="id", level="text", levels=("calm", "loud"),'
+        ' value="number", settled="timestamp",'
+        " copied=tuple(Column(kind.value, kind) for kind in (Kind.NUMBER, Kind.JSON, Kind.DATE)))"
+    )
+    package = lineage(
+        "stranger",
+        imports=f"from forecasting.schema import AlertLedger, Column, Kind\n{declared}",
+        extra="op.create_alert_ledger(LEDGER)",
+        down="op.drop_alert_ledger(LEDGER)",
+    )
+    migrate.upgrade(empty, [*DEMAND, package])
+    assert migrate.check(empty, OUTPUTS, [LEDGER]) == ()
+    table = ledger_table(LEDGER)
+    row = {column.name: VALUES[column.kind] for column in LEDGER.columns}
+    with empty.writing() as connection:
+        connection.execute(table.insert().values({**row, "alert_id": "1", "state": "open", "text": "loud"}))
+        connection.execute(table.insert().values({**row, "alert_id": "2", "state": "closed", "text": "loud"}))
+        (shown,) = connection.execute(sa.select(current_alerts(LEDGER))).mappings()
+    assert dict(shown) == {**row, "alert_id": "1", "state": "open", "text": "loud"}
+    with empty.writing() as connection:
+        connection.execute(sa.schema.DropIndex(next(one for one in table.indexes if one.unique)))
+    assert any("stranger_alerts_one_open" in line for line in migrate.check(empty, OUTPUTS, [LEDGER]))
+    wider = replace(LEDGER, copied=(*LEDGER.copied, Column("colour", Kind.TEXT, required=False)))
+    found = migrate.check(empty, OUTPUTS, [wider])
+    assert any("add_column" in line and "colour" in line for line in found)
+    assert any(line.startswith("view current_stranger_alerts has columns") for line in found)
+    assert len(migrate.downgrade(empty, [*DEMAND, package], "stranger@base")) == 1
+    assert not any(name.endswith(("stranger_alerts", "stranger_table")) for name in tables(empty))
 
 
 def test_an_uninstalled_plugin_harms_nobody(empty, lineage):
