@@ -22,8 +22,9 @@ from db import models, runs
 from db.engines import Warehouse
 from db.runs import Run
 from forecasting import artifacts
-from forecasting.app import invoices, reporting, runner, simulated_supply
+from forecasting.app import delivering, invoices, reporting, runner, simulated_supply
 from forecasting.app.acts import ACTS, AS_OF, Act
+from forecasting.app.channels.configuration import CsvConfig
 from forecasting.app.config import Configuration, TaskConfig
 from forecasting.app.figures import POOLED, figures
 from forecasting.app.loading import load_files
@@ -65,18 +66,21 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Demo:
-    """How the demo ended. `anew`: which steps had to be done, empty on a second run."""
+    """How the demo ended. `anew`: which steps had to be done, empty on a second run. `alerts`: the files that hold
+    them, a file for each run that raised any."""
 
     exit_code: ExitCode
     anew: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
     warehouse: str
+    alerts: tuple[Path, ...] = ()
 
 
 def configured(configuration: Configuration) -> Configuration:
-    """The configuration with the options that the demo's tasks take."""
+    """The configuration with the options that the demo's tasks take, and alerts that go to files below var/."""
     tasks = {act.task: TaskConfig(act.task, act.task, dict(act.options), "demo") for act in ACTS}
-    return replace(configuration, tasks=tasks)
+    drop = CsvConfig(directory=str(_drop(configuration).absolute()))
+    return replace(configuration, tasks=tasks, alerts={"drop": drop})
 
 
 def run_demo(workspace: Workspace, say: Callable[[str], None], progress: Progress) -> Demo:
@@ -95,7 +99,8 @@ def run_demo(workspace: Workspace, say: Callable[[str], None], progress: Progres
         anew += [f"{step} {act.task}" for step in steps]
         comparisons.append(comparison)
     code = worst([ExitCode(comparison.exit_code) for comparison in comparisons])
-    return Demo(code, tuple(anew), tuple(comparisons), warehouse.address)
+    alerts = tuple(sorted(_drop(workspace.configuration).glob("*.csv")))
+    return Demo(code, tuple(anew), tuple(comparisons), warehouse.address, alerts)
 
 
 def _perform(
@@ -107,6 +112,7 @@ def _perform(
         if _done(warehouse, act.task, as_of) is None:
             say(f"{act.doing}, from what was known on {_day(as_of)}")
             runner.run(workspace, RunRequest(act.task, as_of, as_of, trigger="demo", notes=act.notes), progress)
+            delivering.deliver_after_runs(workspace)
             steps.append("run" if as_of == AS_OF else "run before")
     run = _done(warehouse, act.task, act.judged_at)
     assert run is not None
@@ -194,6 +200,11 @@ def _table(act: Act, outcome: str, metrics: Sequence[MetricRow], spec: TaskSpec)
     headings, rows = figures(metrics, spec)
     text = f"{outcome} Each line was made from what was known on {_day(act.judged_at)} alone. {act.note}"
     return ExtraTable(act.heading, ["Subject", *headings[1:]], rows, text)
+
+
+def _drop(configuration: Configuration) -> Path:
+    """Where the demo's alerts go."""
+    return configuration.var / "alerts"
 
 
 def _file(workspace: Workspace, task: str) -> Path:
