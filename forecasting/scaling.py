@@ -97,7 +97,8 @@ def _floored(spread: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
 
 def _observed(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Values as float64 [R, F] with 0 where missing, which are there, bool [R, F], and how many, at least 1, [F]."""
-    flat = np.asarray(values, np.float64).reshape(-1, np.shape(values)[-1])
+    columns = np.shape(values)[-1]
+    flat = np.asarray(values, np.float64).reshape(np.size(values) // max(columns, 1), columns)  # -1 takes no 0 columns
     there = np.isfinite(flat)
     return np.where(there, flat, 0.0), there, np.maximum(there.sum(axis=0), 1)
 

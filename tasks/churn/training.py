@@ -30,17 +30,29 @@ __all__ = ["Effort", "FittedNetwork", "fit_network", "restore_network"]
 
 Progress: TypeAlias = Callable[[int, int, str], None]
 
+_STEPS = 400
+"""Of the optimiser, about, in a training."""
+
 
 @dataclass(frozen=True)
 class Effort:
-    """How to train. `members`: networks that differ in their seed and are averaged. `batch`: cases in a step."""
+    """How to train. `epochs`: at most so many, whatever the options allow. `batch`: cases in a step. `members`:
+    networks that differ in their seed and are averaged."""
 
-    members: int = 1
+    epochs: int = 3
     batch: int = 256
+    members: int = 1
     learning_rate: float = 3e-3
-    weight_decay: float = 0.05
+    weight_decay: float = 0.5
     dropout: float = 0.1
-    average: float = 0.0
+
+    @staticmethod
+    def for_cases(count: int) -> Effort:
+        """What so many cases take: some hundred steps are enough to learn what figures and events say of a customer.
+        After a thousand the network knows its customers by heart, as each stands in many of the cases."""
+        count = max(count, 1)
+        batch = int(np.clip(2 ** np.floor(np.log2(count * 10 / _STEPS)), 32, 256))
+        return Effort(int(np.clip(round(_STEPS * batch / count), 2, 10)), batch)
 
 
 def fit_network(
@@ -60,29 +72,31 @@ def fit_network(
     """Networks that learnt from n cases when the next purchase comes, by interval between `edges`, float64 [K + 1]
     days, ascending from 0.
 
-    `epochs`: train for so many of the schedule that `options.epochs` lays out, by default all. With `validation`, later
-    cases, the weights of the epoch that foretells them best are kept, and `epochs` of the result says which that was.
+    `epochs`: train for so many of the schedule that `options.epochs` and the effort lay out, by default all. With
+    `validation`, later cases, the weights of the epoch that foretells them best are kept, and `epochs` of the result
+    says which that was.
     `weights`: float32 [n], how much each case counts, equal by default. `checkpoint`: a directory to resume from after
     a kill. Raises NotEnoughData where no case was watched for any time.
     """
-    effort = effort or Effort()
+    effort = effort or Effort.for_cases(len(snapshot))
     edges = np.asarray(edges, np.float64)
-    lessons = _Lessons.of(InputLayout.fit(snapshot), snapshot, outcome, edges, weights)
-    if not lessons.watched.any():
+    if not (outcome.watched > 0).any():
         raise NotEnoughData(
             "No customer was watched for any time after a cutoff: there is nothing to learn from.",
             remedy="Load more history, or run again when there is some.",
         )
+    lessons = _Lessons.of(InputLayout.fit(snapshot), snapshot, outcome, edges, weights)
     later = None if validation is None else _Lessons.of(lessons.layout, *validation, edges, None)
+    most = min(options.epochs, effort.epochs)
+    epochs = min(epochs or most, most)
     networks = []
     for number in range(effort.members):
         network = _new_network(lessons, edges, options, effort, derive(seed, "churn", number))
         config = TrainingConfig(
-            epochs=epochs or options.epochs,
-            schedule_epochs=options.epochs,
+            epochs=epochs,
+            schedule_epochs=most,
             learning_rate=effort.learning_rate,
             weight_decay=effort.weight_decay,
-            average=effort.average,
             seed=derive(seed, "churn", number),
         )
         saved = None
@@ -100,7 +114,7 @@ def fit_network(
         networks.append(network)
         if later is not None:  # the others train for as many: one choice, not several that each look
             epochs, later = result.best_epoch, None
-    return FittedNetwork(lessons.layout, networks, edges, epochs or options.epochs)
+    return FittedNetwork(lessons.layout, networks, edges, epochs)
 
 
 @dataclass(frozen=True, eq=False)
