@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -137,14 +137,17 @@ class Timed:
         return replace(forecast, explain=lambda: self.spent.on("explain", forecast.explain))
 
 
+def assembled(task: ChurnTask, sources: Mapping[str, pa.Table], spent: Spent) -> Customers:
+    """The shop; its sources go."""
+    return spent.on("assemble", lambda: task.assemble(sources))
+
+
 def measure(customers: int) -> str:
     """One line and, at the largest size, the targets; from a process of its own: the largest memory is a process's."""
     torch.set_num_threads(1)
     spent, task = Spent(), ChurnTask(ChurnOptions())
-    sources: Mapping[str, Any] = shop(customers)
-    dataset = spent.on("assemble", lambda: task.assemble(sources))
+    dataset = assembled(task, shop(customers), spent)
     model = spent.on("fit", lambda: task.fit(dataset, Fit(END)))
-    del sources
     cases, peak = task.cases(dataset, END), peak_megabytes()
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     before, began = peak_megabytes(), time.process_time()
@@ -154,7 +157,10 @@ def measure(customers: int) -> str:
     total, memory = time.process_time() - began, peak_megabytes() - before
     spent.seconds["rows"] = total - spent.seconds["score"] - spent.seconds["explain"]
     parts = "  ".join(f"{what} {seconds:5.1f} s" for what, seconds in spent.seconds.items())
-    line = f"{written:>9,} customers  {parts}  score to rows {total:5.1f} CPU-s, {memory:5.0f} MB (peak before: {peak:,.0f} MB)"
+    line = (
+        f"{written:>9,} customers  {parts}  score to rows {total:5.1f} CPU-s, {memory:5.0f} MB"
+        f" (largest before: {peak:,.0f} MB)"
+    )
     if customers == CUSTOMERS[-1]:
         targets = (
             Target("CPU-seconds of scoring and explaining 100,000 customers", total, 60, most=True),

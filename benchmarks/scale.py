@@ -46,11 +46,11 @@ def measure(replicas: int) -> str:
     began = time.process_time()
     seen = sum(len(batch) for batch in windows.batches(0, 0))
     batched = time.process_time() - began
-    rows = table.num_rows
+    rows, memory = table.num_rows, peak_megabytes() - before
     return (
         f"{rows:>11,} rows  {grid.series:>6,} series  grid {assembled:6.1f} s ({1e9 * assembled / rows:4.0f} ns a row)"
         f"  {seen:>7,} windows {batched:6.1f} s ({1e6 * batched / seen:4.0f} us each)"
-        f"  memory above the table {peak_megabytes() - before:6.0f} MB ({1e6 * (peak_megabytes() - before) / rows:4.0f} bytes a row)"
+        f"  memory above the table {memory:6.0f} MB ({1e6 * memory / rows:4.0f} bytes a row)"
     )
 
 
