@@ -9,7 +9,7 @@ PROBABILITY = Column("probability", Kind.NUMBER, minimum=0, maximum=1, descripti
 REASONS = Column(
     "reasons",
     Kind.JSON,
-    description='a list of {"fact", "text", "effect"}, strongest first; effect is in points of probability',
+    description='a list of {"fact", "text", "effect"}, strongest first; "effect" is what the fact adds to probability',
 )
 EXPECTED = Column(
     "expected_next_purchase_date",
@@ -18,7 +18,7 @@ EXPECTED = Column(
     future=True,
     description="by then the next purchase is as likely made as not; null where that is years away",
 )
-VALUE = Column("value", Kind.NUMBER, required=False, description="what the customer spent in the last `value_days`")
+VALUE = Column("value", Kind.NUMBER, required=False, description="spent in the last `value_days`, less returns")
 VALUE_AT_RISK = Column("value_at_risk", Kind.NUMBER, required=False, description="probability x value")
 
 CHURN_RISKS = OutputTable(

@@ -30,7 +30,8 @@ ARROW = {
 }
 
 
-def made_up(seed: int, customers: int = 40) -> Customers:
+def made_up(seed: int, customers: int = 40, later: bool = False) -> Customers:
+    """Customers whose orders and returns lie before CUTOFF; `later`: others after it, too."""
     random = np.random.default_rng(seed)
     orders = {}
     for number in range(customers):
@@ -39,7 +40,7 @@ def made_up(seed: int, customers: int = 40) -> Customers:
         value[1:] *= np.where(random.random(len(ago) - 1) < 0.2, -1, 1)
         orders[f"customer {number:02d}"] = [
             (day, None if np.isnan(money) else money) for day, money in zip(ago, value, strict=True)
-        ]
+        ] + [(-day, money) for day, money in ((0.0, 11.0), (3.0, -7.0), (90.0, 13.0)) if later]
     return shop(orders, regions={"customer 01": "North", "customer 02": "South"})
 
 
@@ -81,6 +82,18 @@ def test_columns_against_an_oracle(seed: int) -> None:
         assert row["value"] == (None if spent is None else pytest.approx(spent))
         at_risk = None if spent is None else pytest.approx(spent * row["probability"])
         assert row["value_at_risk"] == at_risk
+
+
+def test_what_comes_after_the_cutoff_changes_no_row() -> None:
+    tables = []
+    for later in (False, True):
+        customers = made_up(6, later=later)
+        forecaster = fitted(customers)
+        assert (customers.purchases.occurred_at.max() >= CUTOFF) == later
+        tables += rows(
+            customers, ChurnOptions(), cases := everyone(customers), forecaster.predict(customers, cases)
+        ).values()
+    assert tables[0].equals(tables[1])
 
 
 def test_bands_begin_at_their_probability() -> None:
