@@ -93,10 +93,13 @@ def interests(configuration: Configuration, task: str) -> tuple[ChannelInterest,
     )
 
 
-def deliver(workspace: Workspace, *, channel: str | None = None, worker: str | None = None) -> DeliveryReport:
+def deliver(
+    workspace: Workspace, *, channel: str | None = None, given_up: bool = False, worker: str | None = None
+) -> DeliveryReport:
     """Sends what is due, through every configured channel or through one; what stands in the way is in the report.
 
-    `worker`: the holder of the leases, this process by default. Raises ConfigurationError for a channel that is not
+    `given_up`: what was given up is tried again as well. `worker`: the holder of the leases, this process by default.
+    Raises ConfigurationError for a channel that is not
     configured.
     """
     configured = workspace.configuration.alerts
@@ -109,6 +112,8 @@ def deliver(workspace: Workspace, *, channel: str | None = None, worker: str | N
         return DeliveryReport()
     warehouse = workspace.results()
     names = [channel] if channel is not None else list(configured)
+    for name in names if given_up else ():
+        outbox.revive(warehouse, name)
     reports = [_work_off(workspace, warehouse, name, worker) for name in names]
     backlog = outbox.pending(warehouse)
     orphans = tuple((name, one.pending) for name, one in backlog.items() if name not in configured and one.pending)

@@ -17,6 +17,8 @@ from forecasting.app.template import TEMPLATE
 from forecasting.app.workspace import Workspace
 from forecasting.schema import ConfigurationError
 
+MAIL = "[alerts.m]\nkind = 'email'\nhost = 'h'\nsender = 'x@shop.example'\n"
+
 
 def written(directory: Path, text: str) -> Path:
     file = directory / "forecasting.toml"
@@ -44,6 +46,25 @@ def load(file: Path | None, **environment: str) -> config.Configuration:
         ("[jobs.night]\ntask = 'demand'\ncron = '0 25 * * *'", ["[jobs.night]", "'25'", "hour"]),
         ("[jobs.night]\ntask = 'demand'\ncron = '0 0 30 2 *'", ["[jobs.night]", "never due"]),
         ("tasks = 3", ["'tasks'", "table"]),
+        ("[alerts.a]\nurl = 'https://x'", ["[alerts.a]", "'kind'", "missing", "webhook, csv, email, apprise"]),
+        ("[alerts.a]\nkind = 'webhok'", ["[alerts.a]", "'kind'", "Did you mean 'webhook'?"]),
+        ("[alerts.a]\nkind = 'csv'", ["[alerts.a]", "'directory'", "missing"]),
+        ("[alerts.a]\nkind = 'csv'\ndirectory = 'x'\nevents = ['rised']", ["'events.0'", "'raised'"]),
+        ("[alerts.a]\nkind = 'csv'\ndirectory = 'x'\nevents = []", ["'events'"]),
+        ("[alerts.a]\nkind = 'csv'\ndirectory = 'x'\ntimeout_seconds = 0", ["'timeout_seconds'", "greater than 0"]),
+        ("[alerts.a]\nkind = 'webhook'\nurl = 'https://x'", ["exactly one of secret_env and secret_file, not none"]),
+        ("[alerts.a]\nkind = 'webhook'\nurl = 'x.de'\nsecret_env = 'A'", ["'url'", "begins with https://"]),
+        ("[alerts.a]\nkind = 'webhook'\nurl = 'http://x'\nurl_env = 'U'\nsecret_env = 'A'", ["exactly one of url"]),
+        ("[alerts.a]\nkind = 'webhook'\nsecret = 'A'", ["unknown key 'secret'", "Did you mean 'secret_env'?"]),
+        (f"{MAIL}recipients = []", ["'recipients'"]),
+        (f"{MAIL}recipients = ['nobody']", ["'recipients.0'", "no e-mail address"]),
+        (f"{MAIL}recipients = ['a@b']\npassword_env = 'P'", ["a password needs a username"]),
+        (f"{MAIL}recipients = ['a@b']\nusername = 'u'", ["exactly one of password_env and password_file"]),
+        (
+            f"{MAIL}recipients = ['a@b']\nusername = 'u'\npassword_env = 'P'\nsecurity = 'none'",
+            ["[alerts.m]", "not encrypted", "starttls"],
+        ),
+        ("[alerts.a]\nkind = 'apprise'", ["exactly one of urls_env and urls_file"]),
         ("[tasks]\nhorizon = 3", ["[tasks]", "'horizon'"]),
         ("[a", ["forecasting.toml", "TOML"]),
     ],
@@ -107,6 +128,17 @@ def test_a_url_may_come_from_a_variable_or_a_file(tmp_path: Path) -> None:
         Workspace(config.load(file, environment={}, warehouse="other"), Console()).results(prepare=False)
     with pytest.raises(ConfigurationError, match="Did you mean 'other'"):
         Workspace(config.load(file, environment={}, warehouse="othr"), Console()).results(prepare=False)
+
+
+def test_channels_say_what_they_do_but_no_secret(tmp_path: Path) -> None:
+    text = "[alerts.crm]\nkind = 'webhook'\nurl = 'https://u:hunter2@x/t0ken'\nsecret_env = 'FORECASTING_KEY'"
+    file = written(tmp_path, text)
+    environment = {"FORECASTING_KEY": "whsec_x", "FORECASTING_ALERTS__CRM__MAX_ATTEMPTS": "3"}
+    found = config.load(file, environment=environment)
+    assert (found.alerts["crm"].max_attempts, found.alerts["crm"].events) == (3, ("raised",))
+    assert config.warnings(found) == []
+    for secret in ("hunter2", "t0ken", "whsec_x"):
+        assert secret not in repr(found)
 
 
 def test_the_template_of_init_is_valid_and_its_comments_are_too(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def urgency(delivery: Delivery, ledgers: Ledgers) -> tuple[Any, ...]:
 
 def words(value: Any) -> Any:
     """A list of reasons as one sentence ("usually buys every 21 days, ...; ..."); anything else as it is."""
-    if isinstance(value, list) and value and all(isinstance(one, Mapping) and "text" in one for one in value):
+    if isinstance(value, list) and all(isinstance(one, Mapping) and "text" in one for one in value):
         return "; ".join(str(one["text"]) for one in value)
     return value
 

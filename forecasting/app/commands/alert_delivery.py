@@ -14,6 +14,7 @@ from forecasting.schema import ExitCode
 
 @click.command("deliver")
 @click.option("--channel", metavar="NAME", help="Deliver through this channel alone.  [default: all]")
+@click.option("--given-up", is_flag=True, help="Try again what was given up, too: the receiver is repaired.")
 @click.option(
     "--watch",
     type=click.FloatRange(min=1),
@@ -22,7 +23,7 @@ from forecasting.schema import ExitCode
 )
 @global_options
 @with_workspace
-def command(workspace: Workspace, channel: str | None, watch: float | None) -> ExitCode:
+def command(workspace: Workspace, channel: str | None, given_up: bool, watch: float | None) -> ExitCode:
     """Send the alerts that are due through the channels of the configuration, `[alerts.NAME]`.
 
     Every `run` does so at its end; let cron call this every few minutes for what a receiver did not take at once.
@@ -30,7 +31,7 @@ def command(workspace: Workspace, channel: str | None, watch: float | None) -> E
     channel. Each arrives at least once, and under the same key if more than once. Exit code 1 where something failed
     or was given up.
     """
-    report = deliver(workspace, channel=channel)
+    report = deliver(workspace, channel=channel, given_up=given_up)
     _say(workspace, report)
     while watch is not None:
         try:
