@@ -71,7 +71,7 @@ def _nobody(count: int) -> tuple[np.ndarray, pa.Array]:
 def _first_version(code: np.ndarray, count: int, counts: np.ndarray) -> np.ndarray:
     """The row of each order that a cutoff would see first, int64, in the order of the source. `counts`: datetime64[us]
     [R], after which instant each row counts."""
-    if len(np.unique(code)) == len(code):
+    if np.bincount(code, minlength=1).max() <= 1:
         return np.arange(len(code))
     row = np.full(count, -1)
     latest_first = np.argsort(counts, kind="stable")[::-1]

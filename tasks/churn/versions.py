@@ -11,6 +11,7 @@ import pyarrow as pa
 from forecasting.columns import is_text, labels, numbers, objects, present
 from forecasting.histories import ragged_ranges
 from forecasting.schema import ConfigurationError
+from tasks.churn.baskets import Holds, basket_of, money_of
 from tasks.churn.customers import COLUMNS, PURCHASE, RETURN
 from tasks.churn.features import FACT_FEATURES
 from tasks.churn.lines import Lines
@@ -50,30 +51,26 @@ def versions_of(table: pa.Table, orders: Orders, lines: Lines | None, features: 
 
     Raises ConfigurationError for a feature that `orders` lacks or that has a name of the task's own.
     """
-    count = len(orders.row)
-    order, known, withdrawn = np.arange(count), orders.known_at, orders.withdrawn_at
+    order, known, withdrawn = np.arange(len(orders.row)), orders.known_at, orders.withdrawn_at
+    first = None if lines is None else lines.order
     if lines is not None and lines.known_at is not None:
-        order, known = _instants(orders, lines.order, lines.known_at)
+        order, known, first = _instants(orders, lines)
         withdrawn = _until_next(order, known, None if withdrawn is None else withdrawn[order])
     value = np.full(len(order), np.nan)
     if present(table, ["value"]):
         value = numbers(table["value"])[orders.row[order]]
-    columns = {name: np.full(len(order), np.nan) for name in ("units", "items")}
-    columns["category"] = np.full(len(order), -1, np.int32)
     gives_back = value < 0
-    categories = {"category": np.empty(0, object)}
-    if lines is not None:
-        of_line, line = _pairs(order, known, lines)
-        quantity, price = lines.quantity[line], lines.price[line]
-        has_lines = np.bincount(of_line, minlength=len(order)) > 0
-        sold = np.bincount(of_line, quantity > 0, len(order)) > 0
-        has_price = np.bincount(of_line, np.isfinite(price), len(order)) > 0
-        money = np.bincount(of_line, np.nan_to_num(quantity * price), len(order))
-        value = np.where(np.isnan(value) & has_price, money, value)
-        gives_back = (value < 0) | (has_lines & ~sold)
-        counts = (quantity > 0) | (gives_back[of_line] & (quantity < 0))
-        of_line, line = of_line[counts], line[counts]
-        columns |= _contents(lines, of_line, line, has_price, known, has_lines)
+    if lines is None:
+        columns: dict[str, np.ndarray] = {name: np.full(len(order), np.nan) for name in ("units", "items")}
+        columns["category"] = np.full(len(order), -1, np.int32)
+        categories = {"category": np.empty(0, object)}
+    else:
+        assert first is not None
+        holds = _pairs(order, first, lines)
+        money = money_of(lines, holds, len(order))
+        value = np.where(np.isnan(value), money.total, value)
+        gives_back = (value < 0) | (money.has_lines & ~money.sells)
+        columns = basket_of(lines, holds, money, gives_back, known)
         categories = {"category": lines.categories}
     columns["value"] = np.abs(value)
     for name in features:
@@ -86,15 +83,21 @@ def versions_of(table: pa.Table, orders: Orders, lines: Lines | None, features: 
     )
 
 
-def _instants(orders: Orders, order: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _instants(orders: Orders, lines: Lines) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(order, known_at) of each version, by order and instant: when the order became known, and whenever lines of it
-    did later."""
-    every = np.concatenate([np.arange(len(orders.row)), order])
-    at = np.concatenate([orders.known_at, known])
+    did later; and the first version, int64 [L], that each line is in."""
+    assert lines.known_at is not None
+    late = np.flatnonzero(lines.known_at > orders.known_at[lines.order])
+    every = np.concatenate([np.arange(len(orders.row)), lines.order[late]])
+    at = np.concatenate([orders.known_at, lines.known_at[late]])
     place = np.lexsort((at, every))
     every, at = every[place], at[place]
     new = np.append(True, (every[1:] != every[:-1]) | (at[1:] != at[:-1]))[: len(every)]
-    return every[new], at[new]
+    version = np.empty(len(every), np.int64)
+    version[place] = np.cumsum(new) - 1
+    first = version[lines.order]  # that of the order as it first became known
+    first[late] = version[len(orders.row) :]
+    return every[new], at[new], first
 
 
 def _until_next(order: np.ndarray, known: np.ndarray, withdrawn: np.ndarray | None) -> np.ndarray | None:
@@ -108,49 +111,13 @@ def _until_next(order: np.ndarray, known: np.ndarray, withdrawn: np.ndarray | No
     return next_at if withdrawn is None else np.fmin(next_at, withdrawn)
 
 
-def _pairs(order: np.ndarray, known: np.ndarray, lines: Lines) -> tuple[np.ndarray, np.ndarray]:
-    """(version, line) of every line that a version knows, int64 [P] each, line by line."""
+def _pairs(order: np.ndarray, first: np.ndarray, lines: Lines) -> Holds:
+    """Every line with each version that knows it: from the first one on."""
     every = np.arange(len(lines.order))
-    if lines.known_at is None:
-        return lines.order, every
-    first = _first_knowing(order, known, lines)
-    counts = np.searchsorted(order, lines.order, side="right") - first
-    return ragged_ranges(first, counts), np.repeat(every, counts)
-
-
-def _first_knowing(order: np.ndarray, known: np.ndarray, lines: Lines) -> np.ndarray:
-    """The first version that knows each line, int64 [L]: that of its own instant."""
-    assert lines.known_at is not None
-    instants = np.unique(known)
-    key = order * len(instants) + np.searchsorted(instants, known)
-    return np.searchsorted(key, lines.order * len(instants) + np.searchsorted(instants, lines.known_at))
-
-
-def _contents(
-    lines: Lines, version: np.ndarray, line: np.ndarray, has_price: np.ndarray, known: np.ndarray, has_lines: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Units, items and category of each version."""
-    count = len(known)
-    quantity = np.abs(lines.quantity[line])
-    wide = int(lines.item.max(initial=0)) + 1
-    distinct = np.unique(version * wide + lines.item[line]) // wide
-    found = {
-        "units": np.where(has_lines, np.bincount(version, quantity, count), np.nan),
-        "items": np.where(has_lines, np.bincount(distinct, minlength=count), np.nan),
-        "category": np.full(count, -1, np.int32),
-    }
-    category = lines.category[line]
-    told = category >= 0
-    if lines.category_known_at is not None:
-        told &= lines.category_known_at[line] <= known[version]
-    weight = np.where(has_price[version], np.nan_to_num(quantity * lines.price[line]), quantity)
-    if told.any():
-        wide = len(lines.categories)
-        pair, place = np.unique(version[told] * wide + category[told], return_inverse=True)
-        total = np.bincount(place, weight[told])
-        order = np.lexsort((-pair, total, pair // wide))  # the best comes last; of equal ones the first by name
-        found["category"][(pair // wide)[order]] = (pair % wide)[order]
-    return found
+    if len(order) == 0 or order[-1] + 1 == len(order):  # one version of each order
+        return Holds(first, every)
+    stop = np.cumsum(np.bincount(order))[lines.order]
+    return Holds(ragged_ranges(first, stop - first), np.repeat(every, stop - first))
 
 
 def _feature(table: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray | None]:
