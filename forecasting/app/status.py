@@ -6,11 +6,15 @@ import datetime as dt
 import math
 from dataclasses import dataclass, replace
 
-from db import models, publishing, runs
+import sqlalchemy as sa
+
+from db import models, outbox, publishing, runs
 from db.engines import Warehouse
 from db.models import ModelRecord
+from db.outbox import Backlog
 from db.publishing import Publication
 from db.runs import Run
+from db.tables import ALERT_DELIVERIES
 from forecasting.app.cron import Cron
 from forecasting.app.migrating import is_new
 from forecasting.app.workspace import Workspace, now
@@ -56,11 +60,12 @@ class TaskStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """All configured tasks at one moment."""
+    """All configured tasks at one moment. `backlog`: channels to which alerts have not all been delivered."""
 
     warehouse: str
     moment: dt.datetime
     tasks: tuple[TaskStatus, ...]
+    backlog: tuple[Backlog, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -82,7 +87,7 @@ def status(workspace: Workspace, *, moment: dt.datetime | None = None) -> Status
     if published and not workspace.configuration.tasks:  # nobody waits for a task that no table names and nobody ran
         jobs = {job.task for job in workspace.configuration.jobs.values()}
         found = [task if task.last_run or task.task in jobs else replace(task, stale="") for task in found]
-    return Status(warehouse.address, moment, tuple(found))
+    return Status(warehouse.address, moment, tuple(found), _backlog(warehouse))
 
 
 def is_current(
@@ -98,6 +103,14 @@ def is_current(
     if age <= limit:
         return ""
     return f"published as of {publication.as_of:%Y-%m-%d %H:%M} UTC, {_age(age)} ago"
+
+
+def _backlog(warehouse: Warehouse) -> tuple[Backlog, ...]:
+    """What waits in the outbox; a warehouse that was not upgraded yet has none."""
+    with warehouse.reading() as connection:
+        if not sa.inspect(connection).has_table(ALERT_DELIVERIES.name):
+            return ()
+    return tuple(outbox.pending(warehouse).values())
 
 
 def _task(

@@ -120,6 +120,7 @@ def test_closing_by_hand_tells_the_channels_once(three: Path, forecasting: Forec
         result = forecasting("alerts", "close", "--customer", "Ann", "--customer", "Cat", "--by", "Eve")
         assert result.exit_code == 0
     assert "Ann: closed already, by hand" in result.stdout
+    assert "closed because" in forecasting("alerts", "list", "--state", "closed").stdout
     assert state(forecasting) == {"Ann": "closed", "Bob": "open", "Cat": "closed"}
     assert [one["customer_id"] for one in document(forecasting("alerts", "list", "--json"))["alerts"]] == ["Bob"]
     warehouse = open_warehouse(f"sqlite:///{three / 'var' / 'warehouse.db'}")
@@ -163,3 +164,10 @@ def test_an_error_of_alerts_is_a_document_under_its_name(three: Path, forecastin
     said = document(forecasting("alerts", "close", "0123", "--by", "Eve", "--json"))
     assert (said["command"], said["exit_code"]) == ("alerts close", 1)
     assert "forecasting alerts list" in said["error"]["remedy"]
+
+
+def test_status_says_what_waits(three: Path, forecasting: Forecasting) -> None:
+    """Three alerts wait for a channel."""
+    said = document(forecasting("status", "--json"))
+    assert [(one["channel"], one["pending"], one["given_up"]) for one in said["backlog"]] == [("crm", 3, 0)]
+    assert "alerts through crm: 3 waiting since" in forecasting("status").stdout

@@ -40,7 +40,10 @@ def command() -> None:
 @global_options
 @with_workspace
 def list_(workspace: Workspace, states: tuple[str, ...], task: str | None, limit: int) -> None:
-    """List alerts, those raised last first, and of one night the worst and most valuable first."""
+    """List alerts, the newest first.
+
+    Of one night, the worst and most valuable come first. With --json each has every column of its ledger.
+    """
     found, total = alerting.listed(workspace, states=states or alerting.NOT_CLOSED, task=task, limit=limit)
     console = workspace.console
     ledgers = list(dict.fromkeys(entry.ledger for entry in found))
@@ -84,10 +87,10 @@ command.add_command(alert_delivery.command)
 def acknowledge(
     workspace: Workspace, ids: tuple[str, ...], entities: tuple[str, ...], task: str | None, by: str | None
 ) -> None:
-    """Note that a person has seen to alerts, named by id or by customer.
+    """Note that a person has seen to alerts.
 
-    Who acknowledged an alert first stays its name; one that is closed stays closed. Should one of those named be
-    unknown, nothing is changed.
+    They are named by id or by customer. An alert keeps the name of whoever acknowledged it first; one that is closed
+    stays closed. Should one of those named be unknown, nothing is changed.
     """
     handled = alerting.acknowledge(workspace, Named(ids, entities, task), by or _user())
     _say(workspace, "acknowledge", handled)
@@ -100,10 +103,11 @@ def acknowledge(
 def close(
     workspace: Workspace, ids: tuple[str, ...], entities: tuple[str, ...], task: str | None, by: str | None
 ) -> None:
-    """Close alerts by hand, named by id or by customer, and tell the channels that want to know.
+    """Close alerts by hand.
 
-    An alert closes by itself when the customer buys. Within the cooldown, none of the same level is raised about the
-    customer again. Should one of those named be unknown, nothing is changed.
+    They are named by id or by customer, and channels that want to know are told. An alert closes by itself when the
+    customer buys; within the cooldown no other of the same level is raised. Should one of those named be unknown,
+    nothing is changed.
     """
     handled = alerting.close(workspace, Named(ids, entities, task), by or _user())
     _say(workspace, "close", handled)
@@ -129,6 +133,8 @@ def _table(ledger: AlertLedger, entries: Sequence[Entry]) -> tuple[list[str], li
     columns = ["alert_id", "task", ledger.entity, ledger.level, "as_of", "raised_at", "state", "acknowledged_by"]
     if any(column.name == ledger.value for column in ledger.copied):
         columns.insert(4, ledger.value)
+    if any(entry.alert["state"] == "closed" for entry in entries):
+        columns.append("closed_because")
     headings = ["alert", *(name.removesuffix("_id").replace("_", " ") for name in columns[1:])]
     return headings, [[entry.alert[name] for name in columns] for entry in entries]
 

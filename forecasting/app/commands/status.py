@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from db.outbox import Backlog
 from forecasting.app.options import global_options, with_workspace
 from forecasting.app.status import TaskStatus, status
 from forecasting.app.workspace import Workspace
@@ -34,12 +35,15 @@ def command(workspace: Workspace) -> ExitCode:
             console.say(f"STALE {task.task}: {task.stale}.")
         if task.last_run is not None and task.last_run.state in ("failed", "abandoned"):
             console.say(f"{task.task}: the last run {task.last_run.state}: {task.last_run.error}")
+    for channel in found.backlog:
+        console.say(_waiting(channel))
     console.document(
         "status",
         {
             "warehouse": found.warehouse,
             "moment": found.moment,
             "tasks": [_document(task) for task in found.tasks],
+            "backlog": [vars(channel) for channel in found.backlog],
             "exit_code": int(found.exit_code),
         },
     )
@@ -60,6 +64,16 @@ def _row(task: TaskStatus) -> list[Any]:
         else None,
         _gate(task),
     ]
+
+
+def _waiting(channel: Backlog) -> str:
+    """A channel that is behind, in a line."""
+    since = f" since {channel.oldest:%Y-%m-%d %H:%M} UTC" if channel.oldest else ""
+    counts = [f"{channel.pending:,} waiting{since}"] * bool(channel.pending)
+    counts += [f"{channel.given_up:,} given up"] * bool(channel.given_up)
+    return f"alerts through {channel.channel}: {', '.join(counts)}" + (
+        f" ({channel.last_error})" if channel.last_error else ""
+    )
 
 
 def _gate(task: TaskStatus) -> str | None:
