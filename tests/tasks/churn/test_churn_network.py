@@ -19,7 +19,7 @@ from tasks.churn.options import ChurnOptions
 from tasks.churn.outcomes import Outcomes
 from tasks.churn.sequence import STEP_COLUMNS, LatestEvents
 from tasks.churn.snapshot import Snapshot
-from tasks.churn.training import fit_network
+from tasks.churn.training import Effort, fit_network
 
 EDGES = np.array([0.0, 10, 20, 30, 60])
 OPTIONS = ChurnOptions(horizon_days=30, hidden=8, epochs=6)
@@ -196,6 +196,14 @@ def test_any_encoder_will_do(encoder: str):
     network = fit_network(*lessons, EDGES, options)
     restored = restore_network(network.tensors(), network.document())
     np.testing.assert_array_equal(survival(restored, lessons[0]), survival(network, lessons[0]))
+
+
+@pytest.mark.parametrize("count", [1, 200, 3000, 46_000, 60_000, 10_000_000])
+def test_effort_grows_with_the_cases_within_bounds(count: int):
+    effort = Effort.for_cases(count)
+    assert 2 <= effort.epochs <= 10 and 32 <= effort.batch <= 512
+    if 1500 <= count <= 60_000:
+        assert 150 <= effort.epochs * -(-count // effort.batch) <= 300
 
 
 @settings(max_examples=60, deadline=None)
