@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 from telling_shops import Logistic, everyone, fitted, shop
 
+from forecasting.histories import Histories
+from forecasting.task import Fit
 from tasks.churn import explain
-from tasks.churn.customers import Customers
+from tasks.churn.customers import PURCHASE, Customers
 from tasks.churn.explain import effects
 from tasks.churn.forecast import ChurnForecast
 from tasks.churn.sequence import EVENT_FACTS, LatestEvents, latest_events
 from tasks.churn.snapshot import Snapshot, Typical, snapshot
+from tasks.churn.task import ChurnTask
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,57 @@ def test_a_move_to_the_usual_region_moves_the_score_as_said() -> None:
         moved = built(people | {name: replace(people[name], region="North")})
         change = probabilities(forecaster, customers)[place] - probabilities(forecaster, moved)[place]
         assert people[name].region != "North" and np.sign(change) == np.sign(effect[place])
+
+
+def test_what_ships_is_explained_as_said() -> None:
+    """Other facts move a little with the one that is changed (a later history has more orders in the last 90 days),
+    and a model may weigh them against it: of moves that matter, a few may go the other way."""
+    example = ChurnTask.example()
+    task = ChurnTask(replace(example.options, epochs=1, hidden=8))
+    customers = task.assemble(example.sources)
+    cases = task.cases(customers, example.as_of)
+    shown = snapshot(customers, cases, task.options.features)
+    baselines, model = task.baselines(customers, example.as_of), task.fit(customers, Fit(example.as_of))
+    typical = baselines["bg_nbd"].typical
+    later = np.zeros(len(customers))
+    usual = typical_number(typical, shown, "recency")
+    later[cases.entity] = np.expm1(shown.column("recency").astype(float)) - usual
+
+    def late(histories: Histories) -> Histories:
+        return shifted(histories, later, example.as_of)
+
+    def alike(histories: Histories) -> Histories:
+        return spending(histories, typical_number(typical, shown, "value_mean"))
+
+    for forecaster, fact, change, agree in (
+        (baselines["bg_nbd"], "recency", late, 0.99),
+        (baselines["rfm_logistic"], "recency", late, 0.99),
+        (model, "recency", late, 0.75),
+        (model, "value", alike, 0.85),
+    ):
+        forecast = forecaster.predict(customers, cases)
+        changed = replace(customers, events=change(customers.events), purchases=change(customers.purchases))
+        horizon = task.options.horizon_days
+        moved = forecast.at(horizon) - forecaster.predict(changed, cases).at(horizon)
+        effect = forecast.explain()[:, forecast.facts.index(fact)]
+        strong = np.argsort(-np.abs(effect))[:50]
+        assert (np.sign(moved[strong]) == np.sign(effect[strong])).mean() >= agree, fact
+
+
+def shifted(histories: Histories, days: np.ndarray, cutoff: np.datetime64) -> Histories:
+    """What the cutoff sees of histories, so many days (float64 [E]) later."""
+    rows = np.flatnonzero(histories.visible(np.arange(len(histories.occurred_at)), cutoff))
+    by = np.repeat(days, histories.lengths)[rows] * 86_400e6
+    at = histories.occurred_at[rows] + by.astype("timedelta64[us]")
+    offsets = np.searchsorted(rows, histories.offsets).astype(np.int64)
+    columns = {name: values[rows] for name, values in histories.columns.items()}
+    return Histories(histories.entities, offsets, at, at, columns, histories.categories)
+
+
+def spending(histories: Histories, value: float) -> Histories:
+    """Histories in which every purchase cost the same."""
+    kind, values = histories.columns["kind"], histories.columns["value"]
+    return replace(histories, columns={**histories.columns, "value": np.where(kind == PURCHASE, value, values)})
 
 
 def test_effects_are_differences_of_the_forecasters_own_answers() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from telling_shops import everyone, fitted, shop
@@ -114,6 +114,7 @@ def test_the_strongest_is_told_however_weak() -> None:
     assert not any(one["text"].startswith("although") for case in found for one in case)
 
 
+@settings(max_examples=30)
 @given(arrays(np.float64, (4, 4), elements=st.floats(-1, 1)), st.integers(1, 5))
 def test_reasons_against_an_oracle(effects: np.ndarray, most: int) -> None:
     names = ("recency", "frequency", "returns", "visits")
@@ -133,6 +134,7 @@ def test_nobody_and_nothing_known() -> None:
     assert reasons(told.take(np.arange(0)), ("recency",), np.zeros((0, 1)), 3).to_pylist() == []
 
 
+@settings(max_examples=40)
 @given(st.text(min_size=1).filter(lambda text: text.isprintable() or "\n" in text))
 def test_names_of_a_shop_break_nothing(name: str) -> None:
     customers = shop({"a": [(3, 1)]}, regions={"a": name})
