@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -30,10 +30,11 @@ class FittedNetwork:
 
     def __init__(self, layout: InputLayout, networks: Sequence[HazardNetwork], edges: np.ndarray, epochs: int):
         self.layout, self.networks, self.edges, self.epochs = layout, tuple(networks), edges, epochs
-        self._encoded: tuple[weakref.ref[LatestEvents], list[Tensor]] | None = None
+        self._encoded: WeakKeyDictionary[LatestEvents, list[Tensor]] = WeakKeyDictionary()
 
     def curves(self, snapshot: Snapshot) -> tuple[np.ndarray, np.ndarray]:
-        """`edges` and survival, float64 [n, K + 1]. The states of `snapshot.latest` are kept for the next call."""
+        """`edges` and survival, float64 [n, K + 1]. What the encoders make of `snapshot.latest` is kept
+        for as long as that very object lives."""
         states = self._states(snapshot.latest)
         features, region = self.layout.table(snapshot), self.layout.regions_of(snapshot)
         device = states[0].device
@@ -48,8 +49,8 @@ class FittedNetwork:
 
     def _states(self, latest: LatestEvents) -> list[Tensor]:
         """What each network's encoder makes of the events, float [n, H]."""
-        if self._encoded is not None and self._encoded[0]() is latest:
-            return self._encoded[1]
+        if latest in self._encoded:
+            return self._encoded[latest]
         device = next(self.networks[0].parameters()).device
         lengths = event_counts(latest)
         order = np.argsort(lengths, kind="stable")
@@ -61,7 +62,7 @@ class FittedNetwork:
             for network, state in zip(self.networks, states, strict=True):
                 with evaluation(network):
                     state[torch.from_numpy(rows).to(device)] = network.encode(steps, category, length)
-        self._encoded = weakref.ref(latest), states
+        self._encoded[latest] = states
         return states
 
     def tensors(self) -> Mapping[str, np.ndarray]:
