@@ -19,7 +19,6 @@ from db import clock, migrate, outbox
 from db.engines import Warehouse, open_warehouse
 from db.tables import ALERT_DELIVERIES
 from forecasting.app import config
-from forecasting.app.commands.alert_delivery import command as deliver_command
 from forecasting.app.console import Console
 from forecasting.app.delivering import (
     LONGEST_PAUSE,
@@ -29,6 +28,7 @@ from forecasting.app.delivering import (
     interests,
     pause,
 )
+from forecasting.app.main import cli
 from forecasting.app.workspace import Workspace
 from forecasting.schema import ConfigurationError, ExitCode
 
@@ -261,7 +261,7 @@ def commanded(small: House, monkeypatch: pytest.MonkeyPatch, *arguments: str) ->
     for name, value in {**small.environment, "FORECASTING_WAREHOUSE": small.url}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(small.directory)
-    return CliRunner().invoke(deliver_command, arguments, obj=Console(json_output="--json" in arguments))
+    return CliRunner().invoke(cli, ["alerts", "deliver", *arguments])
 
 
 def test_no_output_and_no_ledger_holds_a_secret(small: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,12 +274,35 @@ def test_no_output_and_no_ledger_holds_a_secret(small: House, monkeypatch: pytes
         result = commanded(small, monkeypatch, "--json", "--verbose")
         small.now_due()
         other = commanded(small, monkeypatch, "--verbose")
+    assert document(result)["failed"] == 20 and result.exit_code == other.exit_code == 1
+    assert "alerts through crm" in other.output
     found = result.output + other.output + repr(small.workspace().configuration.alerts)
     with small.warehouse.reading() as connection:
         found += "".join(str(row) for row in connection.execute(sa.select(ALERT_DELIVERIES)))
     assert "HTTP 500" in found and "no answer" in found
     for secret in ("s3cr3t", SECRET, SECRET.removeprefix("whsec_"), receiver.url):
         assert secret not in found
+
+
+def test_watching_looks_again_until_it_is_interrupted(small: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    naps: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) == 3:
+            raise KeyboardInterrupt
+        small.now_due()
+
+    with receiving(lambda number, request: Reply(200 if number else 500)) as receiver:
+        small.webhook("crm", receiver)
+        small.night(0, 1)
+        monkeypatch.setattr("forecasting.app.commands.alert_delivery.time.sleep", sleep)
+        result = commanded(small, monkeypatch, "--watch", "7")
+    assert naps == [7.0] * 3 and len(receiver.requests) == 2
+    assert [line for line in result.output.splitlines() if line.startswith("alerts through")] == [
+        "alerts through crm: 0 delivered, 1 failed and tried again later, 1 waiting (HTTP 500)",
+        "alerts through crm: 1 delivered",
+    ]
 
 
 Forecasting = Callable[..., Result]

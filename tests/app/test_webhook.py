@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 import standardwebhooks
@@ -57,6 +59,18 @@ def test_each_alert_is_one_signed_request() -> None:
         "data": dict(sent[0].payload),
     }
     assert told[sent[1].delivery_id]["type"] == "churn_alerts.closed"
+
+
+def test_the_documents_verify_it_too() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "ALERTS.md").read_text(encoding="utf-8")
+    scope: dict[str, Any] = {}
+    exec(page.split("```python\n")[1].split("```")[0], scope)  # noqa: S102  # our own page
+    with receiving() as receiver, webhook(receiver, secret=f"{OTHER} {SECRET}") as channel:
+        channel.send([delivery(1)])
+    (request,) = receiver.requests
+    assert scope["verify"](request.headers, request.body, SECRET)
+    assert not scope["verify"](request.headers, request.body + b" ", SECRET)
+    assert not scope["verify"]({**request.headers, "webhook-timestamp": "1614265330"}, request.body, SECRET)
 
 
 @pytest.mark.parametrize(
