@@ -1,5 +1,5 @@
-"""A stranger's task, installed beside the suite: found, checked, migrated, run, reported; nothing in the house knows
-its name."""
+"""A stranger's task, installed beside the suite: found, checked, migrated, run, reported, its alerts delivered; nothing
+in the house knows its name."""
 
 from __future__ import annotations
 
@@ -27,6 +27,18 @@ def test_a_fifth_task_needs_no_change_in_the_house(program: Program) -> None:
         rows = connection.execute(sa.select(view)).all()
     warehouse.close()
     assert len(rows) == 40 and {row.task for row in rows} == {"visits"} and all(row.orders > 0 for row in rows)
+    # With all that is expected below a million, everybody comes seldom: the channel hears it, and hears once.
+    options = '[tasks.visits]\nseldom_below = 1e6\n[alerts.desk]\nkind = "csv"\ndirectory = "desk"\n'
+    (program.directory / "forecasting.toml").write_text(options)
+    run = program.document("run", "visits", "--as-of", "2024-05-02", "--force", code=(0, 3))
+    assert run["runs"][0]["alerts"] == {"raised": 40, "settled": 0, "lapsed": 0, "superseded": 0}
+    assert run["deliveries"]["delivered"] == 40
+    listed = program.document("alerts", "list", "--limit", "100")["alerts"]
+    assert {(alert["ledger"], alert["state"]) for alert in listed} == {("seldom_visitors", "delivered")}
+    (file,) = (program.directory / "desk").iterdir()
+    assert len(file.read_text(encoding="utf-8-sig").splitlines()) == 41
+    (program.directory / "forecasting.toml").unlink()
+
     page = (program.directory / "var/reports/visits/visits.html").read_text()
     assert "Who will order" in page
 

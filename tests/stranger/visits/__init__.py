@@ -20,6 +20,8 @@ from forecasting.heads import MeanHead
 from forecasting.histories import Histories
 from forecasting.losses import poisson
 from forecasting.schema import (
+    AlertLedger,
+    AlertPolicy,
     Column,
     Kind,
     NotEnoughData,
@@ -37,20 +39,39 @@ DAY = np.timedelta64(86_400_000_000, "us")
 HORIZON = 14 * DAY
 LENGTH = 8
 
+HABITS = ("regular", "seldom")
+
 EXPECTED_VISITS = OutputTable(
     "expected_visits",
-    (Column("customer_id", Kind.ID), Column("orders", Kind.NUMBER)),
+    (
+        Column("customer_id", Kind.ID),
+        Column("orders", Kind.NUMBER),
+        Column("habit", Kind.TEXT, choices=HABITS),
+        Column("last_order_at", Kind.TIMESTAMP),
+    ),
     key=("customer_id",),
     description="orders that a customer will place in the next 14 days",
+)
+
+SELDOM_VISITORS = AlertLedger(
+    name="seldom_visitors",
+    output="expected_visits",
+    entity="customer_id",
+    level="habit",
+    levels=HABITS,
+    value="orders",
+    settled="last_order_at",
+    copied=(Column("orders", Kind.NUMBER),),
 )
 
 
 @dataclass(frozen=True)
 class VisitsOptions:
-    """Options of `[tasks.visits]`."""
+    """Options of `[tasks.visits]`. `seldom_below`: with fewer orders expected, a customer comes seldom."""
 
     encoder: str = "gru"
     hidden: int = 8
+    seldom_below: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -124,6 +145,7 @@ class VisitsTask:
         outputs=(EXPECTED_VISITS,),
         gate_metric="squared_error",
         migrations="visits.migrations",
+        alerts=SELDOM_VISITORS,
         reports=(
             Report(
                 "visits",
@@ -231,15 +253,22 @@ class VisitsTask:
 
     def rows(self, dataset: Histories, cases: Cases, forecast: np.ndarray) -> Mapping[str, pa.Table]:
         """One row for each customer."""
+        last = dataset.occurred_at[dataset.stop(cases.entity, cases.cutoff) - 1]
         return {
             "expected_visits": pa.table(
                 {
                     "case": np.arange(len(cases)),
                     "customer_id": pa.array(dataset.entities[cases.entity].tolist(), pa.string()),
                     "orders": forecast,
+                    "habit": np.array(HABITS)[(forecast < self.options.seldom_below).astype(np.int64)],
+                    "last_order_at": pa.array(last).cast(pa.timestamp("us", "UTC")),
                 }
             )
         }
+
+    def alert_policy(self) -> AlertPolicy:
+        """Whoever comes seldom is worth an alert."""
+        return AlertPolicy("seldom")
 
 
 def _loss(network: nn.Module, batch: VisitsBatch) -> Tensor:
