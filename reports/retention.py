@@ -94,14 +94,10 @@ def render_retention(
             currency=settings.currency,
             shop=settings.shop,
         )
-
-        def every() -> Iterator[Customer]:
-            return customers(warehouse, connection, task)
-
-        _workbook(page, every(), shelf, files["Excel"])
-        write_csv(shelf.path(files["CSV customers"]), list(HEADINGS), _rows(every()))
-        warned = (one for one in every() if one.warning)
-        write_csv(shelf.path(files["CSV warnings"]), list(HEADINGS), _rows(warned))
+        _workbook(page, customers(warehouse, connection, task), shelf, files["Excel"])
+        for part, warned in (("CSV customers", False), ("CSV warnings", True)):
+            rows = _rows(customers(warehouse, connection, task, warned=warned))
+            write_csv(shelf.path(files[part]), list(HEADINGS), rows)
     shelf.path(f"{report.name}.html").write_text(draw_page(page), encoding="utf-8")
 
 

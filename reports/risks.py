@@ -91,17 +91,19 @@ def totals(warehouse: Warehouse, connection: Connection, provenance: Provenance)
 
 
 def customers(
-    warehouse: Warehouse, connection: Connection, task: str, *, limit: int | None = None
+    warehouse: Warehouse, connection: Connection, task: str, *, limit: int | None = None, warned: bool = False
 ) -> Iterator[Customer]:
-    """All customers watched: first those with a warning that nobody has seen to, then those at medium or high risk,
-    then the others; each by value at risk (by probability where no value is known)."""
+    """All customers watched, or those `warned` about alone: first those with a warning that nobody has seen to, then
+    those at medium or high risk, then the others; each by value at risk (by probability where no value is known)."""
     risks = relation(warehouse, connection, RISKS, RISK_COLUMNS)
     alerts = _alerts(warehouse, connection, CURRENT_ALERTS)
     first: list[sa.ColumnElement[Any]] = [sa.case((risks.c.band == "low", 1), else_=0)]
     columns: list[sa.ColumnElement[Any]] = [risks.c[name] for name in RISK_COLUMNS]
     source: sa.FromClause = risks
+    if alerts is None and warned:
+        return
     if alerts is not None:
-        source = risks.outerjoin(alerts, _about(alerts, risks))
+        source = risks.join(alerts, _about(alerts, risks), isouter=not warned)
         first.insert(0, sa.case((alerts.c.state.in_(WAITING), 0), else_=1))
         told = ("alert_id", "as_of", "state", "acknowledged_at", "acknowledged_by")
         columns += [alerts.c[name].label(f"alert_{name}") for name in told]

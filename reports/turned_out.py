@@ -14,7 +14,7 @@ from db.engines import Warehouse
 from db.tables import RUNS
 from reports.at_risk import BANDS
 from reports.published import relation
-from reports.risks import RISK_COLUMNS, RISKS, options
+from reports.risks import RISK_COLUMNS, options
 from reports.since import BandSince, LookBack
 from reports.view import Provenance
 
@@ -50,9 +50,7 @@ def turned_out(warehouse: Warehouse, connection: Connection, provenance: Provena
     """The run about a month ago, and the latest one whose whole horizon has just passed, where that is another; the
     latest first. Empty where no run of that age is kept."""
     risks = relation(warehouse, connection, "churn_risks", RISK_COLUMNS)
-    found = [
-        _look_back(warehouse, connection, risks, run, provenance.task) for run in _choose(connection, risks, provenance)
-    ]
+    found = [_look_back(connection, risks, run, provenance) for run in _choose(connection, risks, provenance)]
     return [one for one in found if one.bands]
 
 
@@ -100,11 +98,15 @@ def _known_until(provenance: Provenance) -> datetime:
     return min(datetime.combine(provenance.data_until + _DAY, time(), UTC), provenance.as_of)
 
 
-def _look_back(warehouse: Warehouse, connection: Connection, risks: sa.Table, run: _Earlier, task: str) -> LookBack:
+def _look_back(connection: Connection, risks: sa.Table, run: _Earlier, provenance: Provenance) -> LookBack:
     """Counts by band. Who is watched no more has not bought since."""
-    now = relation(warehouse, connection, RISKS, RISK_COLUMNS)
+    now = risks.alias("now")  # of the published run: a key of the table, where its view would be gone through
     said = risks.c.probability
-    since = sa.and_(now.c.customer_id == risks.c.customer_id, now.c.task == task, now.c.last_purchase_at >= run.as_of)
+    since = sa.and_(
+        now.c.run_id == provenance.run_id,
+        now.c.customer_id == risks.c.customer_id,
+        now.c.last_purchase_at >= run.as_of,
+    )
     rows = connection.execute(
         sa.select(
             risks.c.band,
