@@ -48,5 +48,5 @@ def outcomes(customers: Customers, cases: Cases, until: Instant | None = None) -
     row = np.append(rows, len(every))[first]
     found = row < purchases.offsets[cases.entity + 1]
     at = np.append(purchases.occurred_at, end)[np.where(found, row, len(every))]
-    watched = np.maximum((end - cases.cutoff) / np.timedelta64(1, "D"), 0.0)
+    watched = np.maximum(np.subtract(end, cases.cutoff) / np.timedelta64(1, "D"), 0.0)
     return Outcomes(np.where(found, (at - cases.cutoff) / np.timedelta64(1, "D"), watched), found, watched)
