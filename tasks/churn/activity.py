@@ -18,7 +18,7 @@ from forecasting.task import Cases, Instant
 from tasks.churn.outcomes import Outcomes
 
 PRIOR_PURCHASES = 20.0
-"""A week with so many purchases counts half as its own, half as the other weeks have it."""
+"""A week in which so many purchases are usual counts half as it was, half as usual."""
 
 HALF_LIFE_WEEKS = 6.0
 """By what the level of the weeks to come is found: a week so far back counts half."""
@@ -71,17 +71,17 @@ class Activity:
         )
 
     def adjusted(self, observed: np.ndarray, expected: np.ndarray, purchases: np.ndarray) -> Activity:
-        """Activity with the levels that make `expected` purchases (float64 [W], under the levels as they are) equal the
-        `observed` ones, shrunk to what they were by PRIOR_PURCHASES against the distinct `purchases` (float64 [W]) of
-        each week; and from those, the levels to come."""
+        """Activity with levels that make the `expected` purchases (float64 [W], under the levels as they are) equal the
+        `observed` ones, shrunk to 1; and from those, the levels to come. `purchases`: float64 [W], how many different
+        ones the observed are: what a week is worth."""
+        shares = purchases.sum() / max(observed.sum(), 1.0)
         with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = np.where(expected > 0, observed / expected, 1.0)
-        # a week's own weight: by the purchases that it ought to have had, so that a week without any counts too
-        counted = np.where(expected > 0, purchases / np.maximum(ratio, 1e-2), 0.0)
-        counted = np.where((observed == 0) & (expected > 0), PRIOR_PURCHASES, counted)
-        ratio = (ratio * counted + PRIOR_PURCHASES) / (counted + PRIOR_PURCHASES)
-        weekly = self.weekly * ratio
-        return replace(self, weekly=weekly, ahead=_ahead(np.log(weekly), counted / (counted + PRIOR_PURCHASES)))
+            found = self.weekly * observed / expected
+            # at level 1 there had been so many: estimated from all weeks where this one has none
+            usual = np.where(purchases > 0, purchases / found, shares * expected / self.weekly)
+        usual = np.where(expected > 0, usual, 0.0)
+        weekly = (np.where(usual > 0, purchases, 0.0) + PRIOR_PURCHASES) / (usual + PRIOR_PURCHASES)
+        return replace(self, weekly=weekly, ahead=_ahead(np.log(weekly), usual / (usual + PRIOR_PURCHASES)))
 
     def document(self) -> Mapping[str, Any]:
         """JSON values from which `restore` makes an equal activity."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from tasks.churn.outcomes import Outcomes
 from tasks.churn.snapshot import Snapshot
+from tasks.churn.view import BOUGHT_BEFORE_RECORDS
 
 KNOTS = (0.25, 0.5, 0.75)
 """Quantiles of a figure at which its effect may bend."""
@@ -34,9 +35,13 @@ PRODUCTS = (
 CHANGING = ("recency", "orders", "usual_gap", "orders_90", "tenure")
 """Figures whose effect changes with the time since the cutoff."""
 
-RIDGE = 200.0
+RIDGE = 1000.0
 """Precision of the effects of standardised columns. Cutoffs a week apart show each purchase about a dozen times, so
-that this is a standard deviation of about a quarter."""
+that this is a standard deviation of about a tenth."""
+
+FREE_RIDGE = 200.0
+"""That of the effect of having bought before the shop's records begin: as time goes by, fewer have, and what is shrunk
+away of this effect would be taken for drift."""
 
 LEAST_KNOWN, LEAST_EVENTS = 50, 50
 _FAR = 5.0
@@ -102,6 +107,11 @@ class Basis:
         known = np.clip(np.nan_to_num(scaled), -_FAR, _FAR)
         zeros = np.zeros(len(scaled), np.float32)
         return np.stack([known[:, self.names.index(n)] if n in self.names else zeros for n in CHANGING], axis=1)
+
+    def of_figure(self, name: str) -> np.ndarray:
+        """Which columns are the line and the bends of a figure, bool [D]."""
+        own = np.tile(np.array(self.names, object) == name, 1 + self.knots.shape[1])
+        return np.append(own, np.zeros(len(self.scale) - len(own), bool))
 
     def _columns(self, scaled: np.ndarray) -> np.ndarray:
         unknown = np.isnan(scaled)
@@ -182,6 +192,7 @@ def fit_regression(
     intervals, columns = len(edges) - 1, fixed.shape[1]
     penalty = np.full(intervals + columns + changing.shape[1], RIDGE)
     penalty[:intervals] = 1e-3
+    penalty[intervals + np.flatnonzero(basis.of_figure(BOUGHT_BEFORE_RECORDS))] = FREE_RIDGE
     average = np.log((bought.sum() + 0.5) / (watched.sum() + 1.0))
     if start:
         theta = np.concatenate([start.level, start.effect, start.change])
