@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import psycopg
 import pyarrow as pa
@@ -57,14 +58,17 @@ class Publication:
 
 @dataclass(frozen=True)
 class Move:
-    """The pointer of a task as it moves to a run: `previous` is what was published until then, None at first. All
-    that is done with it happens in the transaction that moves it. Instants are aware, UTC."""
+    """The pointer of a task as it moves to a run: `previous` is what was published until then, None at first.
+    `comparable`: whether a difference between the two says something of what they are about; not where a model took
+    over from a baseline or the other way round, nor where the task's options changed. All that is done with it happens
+    in the transaction that moves it. Instants are aware, UTC."""
 
     task: str
     run_id: str
     as_of: datetime
     previous: Publication | None
     moved_at: datetime
+    comparable: bool
 
     @property
     def is_backward(self) -> bool:
@@ -152,7 +156,8 @@ def publish(
             connection.execute(sa.DDL("analyze publications"))
         if moves and then is not None:
             previous = None if current is None else Publication(**current._mapping)
-            then(connection, Move(claim.task, run_id, run.as_of, previous, moment))
+            comparable = previous is not None and _method(connection, previous.run_id) == _method(connection, run_id)
+            then(connection, Move(claim.task, run_id, run.as_of, previous, moment, comparable))
     return moves
 
 
@@ -161,6 +166,14 @@ def publications(warehouse: Warehouse) -> dict[str, Publication]:
     with warehouse.reading() as connection:
         rows = connection.execute(sa.select(PUBLICATIONS).order_by(PUBLICATIONS.c.task))
         return {row.task: Publication(**row._mapping) for row in rows}
+
+
+def _method(connection: sa.Connection, run_id: str) -> tuple[str | None, Any]:
+    """Who made a run's rows, and with which options: every learned model is the same to those who read them, be it
+    the champion or its successor, and each baseline another."""
+    run = connection.execute(sa.select(RUNS.c.subject, RUNS.c.config).where(RUNS.c.run_id == run_id)).one()
+    baseline = run.subject if (run.subject or "").startswith("baseline:") else None
+    return baseline, (run.config or {}).get("options")
 
 
 def _storable(output: OutputTable, run_id: str, rows: pa.Table) -> pa.Table:

@@ -80,6 +80,8 @@ class Nights:
     task: str = "sulking"
     policy: AlertPolicy = POLICY
     channels: Sequence[ChannelInterest] = ()
+    subject: str = "model"
+    options: Mapping[str, Any] | None = None
 
     def publish(self, number: float, moods: Mapping[str, Mood | str], *, force: bool = False) -> Raised | None:
         """The night of that day; a bare word is the mood alone. None where the pointer stayed."""
@@ -103,9 +105,9 @@ class Nights:
             told.append(raise_alerts(connection, SULKS, MOODS, self.policy, self.channels, move))
 
         mine = claim(self.warehouse, self.task, day(number), force=force)
-        run_id = runs.start(self.warehouse, mine, as_of=day(number), trigger="test")
+        run_id = runs.start(self.warehouse, mine, as_of=day(number), trigger="test", config={"options": self.options})
         publishing.stage(self.warehouse, mine, run_id, MOODS, rows)
-        outcome = publishing.Outcome(rows=len(rows), subject="model")
+        outcome = publishing.Outcome(rows=len(rows), subject=self.subject)
         moved = publishing.publish(self.warehouse, mine, run_id, outcome, force=force, then=then)
         assert moved == bool(told)
         return told[0] if told else None

@@ -67,9 +67,12 @@ class AlertPolicy:
 
     `raise_from`: the mildest level worth an alert. `cooldown_days`: after an alert no other of the same or a milder
     level is raised about the entity for so long, counted from `as_of` to `as_of`. `least_value`: none where the
-    watched value is smaller; one that is unknown counts as 0.
+    watched value is smaller; one that is unknown counts as 0. `start_limit`: at most so many, of the largest values,
+    where there is nothing that the rows could be compared with: on the first night, and where another method or other
+    options made those of the night before. None for all.
     """
 
     raise_from: str
     cooldown_days: float = 0.0
     least_value: float = 0.0
+    start_limit: int | None = None

@@ -20,7 +20,9 @@ class ChurnOptions:
     worth is what they spent in so many days. `features`: extra columns of `orders`: numbers, flags or text.
     `encoder`: of the sequence model. `hidden`: its width. `epochs`: at most so many. `alert_from`: the mildest band
     worth an alert. `alert_cooldown_days`: how long no second alert of the same band is raised. `alert_least_value`:
-    no alert where probability x value of the customer is smaller, in the currency of the orders.
+    no alert where probability x value of the customer is smaller, in the currency of the orders. `alert_start_limit`:
+    at most so many on the first night and whenever another method or other options made the rows of the night before,
+    of the most valuable customers: what worsened then cannot be told from what is merely seen otherwise.
     """
 
     horizon_days: int = 90
@@ -36,6 +38,7 @@ class ChurnOptions:
     alert_from: str = "medium"
     alert_cooldown_days: float = 30.0
     alert_least_value: float = 0.0
+    alert_start_limit: int = 100
 
     def __post_init__(self) -> None:
         for name in ("horizon_days", "active_days", "value_days", "reasons", "hidden", "epochs"):
@@ -45,6 +48,6 @@ class ChurnOptions:
             raise ConfigurationError("medium_from must be above 0 and below high_from, and that below 1.")
         if self.alert_from not in BANDS[1:]:
             raise ConfigurationError('alert_from must be "medium" or "high".')
-        for name in ("alert_cooldown_days", "alert_least_value"):
+        for name in ("alert_cooldown_days", "alert_least_value", "alert_start_limit"):
             if getattr(self, name) < 0:
                 raise ConfigurationError(f"{name} must not be negative.")

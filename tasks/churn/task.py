@@ -95,4 +95,6 @@ class ChurnTask:
     def alert_policy(self) -> AlertPolicy:
         """When CRM is alerted."""
         options = self.options
-        return AlertPolicy(options.alert_from, options.alert_cooldown_days, options.alert_least_value)
+        return AlertPolicy(
+            options.alert_from, options.alert_cooldown_days, options.alert_least_value, options.alert_start_limit
+        )

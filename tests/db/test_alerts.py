@@ -47,16 +47,81 @@ def test_an_alert_is_raised_when_it_gets_worse_not_while_it_stays_bad(nights):
 
 
 def test_an_alert_closes_when_the_customer_buys_and_when_they_are_no_longer_watched(nights):
-    nights.publish(0, {"a": "high", "b": "high", "c": "high"})
-    later = {"a": Mood("low", bought=0.0), "b": Mood("low", bought=-0.001)}
-    assert nights.publish(1, later) == Raised(settled=1, lapsed=1)
+    nights.publish(0, {"a": "high", "b": "high", "c": "high", "d": "high"})
+    later = {"a": Mood("low", bought=0.0), "b": "low", "d": Mood("low", bought=-0.001)}
+    assert nights.publish(1, later) == Raised(settled=2, lapsed=1)
     assert nights.alerts("shopper", "state", "closed_because") == [
         ("a", "closed", "settled"),
         ("b", "open", None),
         ("c", "closed", "lapsed"),
+        ("d", "closed", "settled"),  # bought before the alert, which reached the warehouse after it
     ]
     closed_at, *_ = nights.alerts("closed_at")
     assert closed_at == publishing.publications(nights.warehouse)["sulking"].published_at
+
+
+def test_a_purchase_that_an_alert_knew_of_does_not_close_it(nights):
+    """It was raised after the purchase of day 4; the pointer then moved back before it, and forward again."""
+    nights.publish(0, {"a": "low"})
+    nights.publish(5, {"a": Mood("high", bought=4.0)})
+    nights.publish(1, {"a": "low"}, force=True)
+    assert nights.publish(6, {"a": Mood("high", bought=4.0)}) == Raised()
+    assert nights.publish(7, {"a": Mood("high", bought=4.5)}) == Raised(settled=1)
+
+
+def test_what_the_pause_kept_quiet_is_raised_when_it_ends(nights):
+    """Unless a person closed the alert with which it began."""
+    low, high = Mood("low", bought=1.0), Mood("high", bought=1.0)
+    nights.publish(0, {"a": "high", "b": "high"})
+    hers, _ = nights.alerts("alert_id")
+    nights.publish(2, {"a": low, "b": "low"})
+    alerts.close(nights.warehouse, SULKS, nights.alerts("alert_id"), "Ann", lambda task: ())
+    assert nights.alerts("closed_because") == ["settled", "by hand"]
+    assert nights.publish(5, {"a": high, "b": "high"}) == Raised()
+    assert nights.publish(9, {"a": high, "b": "high"}) == Raised()
+    assert nights.publish(12, {"a": high, "b": "high"}) == Raised(raised=1)
+    assert nights.publish(13, {"a": high, "b": "high"}) == Raised()
+    assert nights.alerts("shopper", "as_of") == [("a", day(0)), ("a", day(12)), ("b", day(0))]
+    assert hers == nights.alerts("alert_id")[0]
+
+
+def test_who_buys_on_the_night_on_which_the_pause_ends_is_left_alone(nights):
+    nights.publish(0, {"a": "high"})
+    assert nights.publish(10, {"a": Mood("high", bought=9.5)}) == Raised(settled=1)
+    assert nights.publish(11, {"a": Mood("high", bought=9.5)}) == Raised()
+
+
+def test_value_that_grows_past_the_threshold_is_news(nights):
+    nights.publish(0, {"a": Mood("high", 4.0), "b": Mood("medium", 4.0)})
+    assert nights.publish(1, {"a": Mood("high", 6.0), "b": Mood("medium", 4.5)}).raised == 1
+    assert nights.publish(2, {"a": Mood("high", 6.0), "b": Mood("medium", 5.0), "c": Mood("medium", 9.0)}).raised == 1
+    assert nights.alerts("shopper") == ["a", "b"]
+
+
+def test_the_first_night_raises_the_most_valuable_and_says_how_many_it_held_back(nights):
+    nights.policy = AlertPolicy("medium", 10.0, 5.0, start_limit=2)
+    first = {"a": Mood("high", 10.0), "b": Mood("high", 30.0), "c": Mood("high", 20.0), "d": Mood("high", 1.0)}
+    assert nights.publish(0, first) == Raised(raised=2, held_back=1)
+    assert nights.alerts("shopper") == ["b", "c"]
+    worse = {name: Mood("high", 50.0) for name in "efgh"}
+    assert nights.publish(1, first | dict.fromkeys("efgh", "low")) == Raised()
+    assert nights.publish(2, first | worse) == Raised(raised=4), "on other nights nothing is held back"
+
+
+@pytest.mark.parametrize("change", ["subject", "options"])
+def test_customers_are_not_held_against_what_another_method_said_of_them(nights, change: str):
+    """The night on which a baseline takes over for the model is a first night, and so is the one of its return."""
+    nights.policy = AlertPolicy("medium", 10.0, 5.0, start_limit=1)
+    nights.publish(0, dict.fromkeys("abcd", "low"))
+    setattr(nights, change, {"subject": "baseline:recency", "options": {"high_from": 0.5}}[change])
+    night = {"a": "medium", "b": Mood("high", 60.0), "c": "high", "d": "low"}
+    assert nights.publish(1, night) == Raised(raised=1, held_back=1)
+    assert nights.alerts("shopper", "mood") == [("c", "high")]
+    assert nights.publish(2, night | {"d": "medium"}) == Raised(raised=1), "within one method all is as ever"
+    setattr(nights, change, {"subject": "champion", "options": None}[change])
+    assert nights.publish(3, dict.fromkeys("abcd", "medium")) == Raised()
+    nights.subject = "model"
+    assert nights.publish(4, dict.fromkeys("abcd", "high")).raised == 3, "model and champion are one method"
 
 
 def test_after_an_alert_comes_a_pause_but_not_for_worse_news(nights):
@@ -199,27 +264,40 @@ def test_declarations_that_cannot_be_ledgers(changes, says: str):
         ledger_table(AlertLedger(**{**given, **changes}))
 
 
+BY_THEMSELVES = ("settled", "lapsed")
+
+
 def expected(
-    ledger: list[dict], before: Mapping[str, Mood] | None, now: Mapping[str, Mood], at: datetime, policy: AlertPolicy
+    ledger: list[dict],
+    then: datetime | None,
+    before: Mapping[str, Mood],
+    now: Mapping[str, Mood],
+    at: datetime,
+    policy: AlertPolicy,
 ) -> None:
     """The rules again, one customer after the other, changing `ledger` in place."""
+    pause, quiet = timedelta(days=policy.cooldown_days), [one for one in ledger if one["because"] in BY_THEMSELVES]
     for alert in (one for one in ledger if one["because"] is None):
         mood = now.get(alert["shopper"])
         if mood is None:
             alert["because"] = "lapsed"
-        elif day(mood.bought) >= alert["as_of"]:
+        elif day(mood.bought) >= alert["as_of"] or mood.bought > before[alert["shopper"]].bought:
             alert["because"] = "settled"
     for shopper, mood in now.items():
         level = BANDS.index(mood.mood)
-        was = BANDS.index(before[shopper].mood) if before and shopper in before else 1
+        was = BANDS.index(before[shopper].mood) if shopper in before else 1
+        if shopper in before and (before[shopper].worth or 0.0) < policy.least_value:
+            was = 0
+        cooled = any(
+            one["shopper"] == shopper and BANDS.index(one["mood"]) >= level and then < one["as_of"] + pause <= at
+            for one in quiet
+        )
         worth = mood.worth or 0.0
-        if level <= was or level < BANDS.index(policy.raise_from) or worth < policy.least_value:
+        if not (level > was or cooled) or level < BANDS.index(policy.raise_from) or worth < policy.least_value:
             continue
         mine = [one for one in ledger if one["shopper"] == shopper]
         if any(
-            BANDS.index(one["mood"]) >= level
-            and (one["because"] is None or at - one["as_of"] < timedelta(days=policy.cooldown_days))
-            for one in mine
+            BANDS.index(one["mood"]) >= level and (one["because"] is None or at - one["as_of"] < pause) for one in mine
         ):
             continue
         for one in (one for one in mine if one["because"] is None):
@@ -232,7 +310,7 @@ def test_many_nights_agree_with_the_rules_applied_by_hand(nights, seed: int):
     random_ = random.Random(seed)
     nights.policy = AlertPolicy(random_.choice(["medium", "high"]), random_.choice([0.0, 3.0, 8.5]), 5.0)
     ledger: list[dict] = []
-    before, bought, at = None, {f"c{n:02}": -1.0 for n in range(25)}, 0.0
+    then, before, bought, at = None, {}, {f"c{n:02}": -1.0 for n in range(25)}, 0.0
     for _ in range(10):
         at += random_.choice([1.0, 1.0, 2.5])
         moods = {}
@@ -243,8 +321,8 @@ def test_many_nights_agree_with_the_rules_applied_by_hand(nights, seed: int):
                 worth = random_.choice([None, 4.0, 5.0, 60.0, 60.0])
                 moods[shopper] = Mood(random_.choice(BANDS), worth, bought[shopper])
         nights.publish(at, moods)
-        expected(ledger, before, moods, day(at), nights.policy)
-        before = moods
+        expected(ledger, then, before, moods, day(at), nights.policy)
+        then, before = day(at), moods
         found = nights.alerts("shopper", "mood", "as_of", "closed_because")
         wanted = [(one["shopper"], one["mood"], one["as_of"], one["because"]) for one in ledger]
         assert sorted(found, key=str) == sorted(wanted, key=str)

@@ -74,7 +74,9 @@ def _say(workspace: Workspace, attempt: Attempt) -> None:
     if result.reason:
         console.say(f"  {result.reason}")
     if result.alerts is not None:
-        console.say(f"  alerts: {result.alerts.raised:,} raised, {result.alerts.closed:,} closed")
+        alerts = result.alerts
+        held_back = f", {alerts.held_back:,} held back on a first night" if alerts.held_back else ""
+        console.say(f"  alerts: {alerts.raised:,} raised, {alerts.closed:,} closed{held_back}")
     for report in result.reports:
         console.say(f"  {report}")
 
