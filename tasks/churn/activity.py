@@ -16,6 +16,7 @@ import numpy as np
 
 from forecasting.task import Cases, Instant
 from tasks.churn.outcomes import Outcomes
+from tasks.churn.season import own_season, usual_season
 
 PRIOR_PURCHASES = 20.0
 """A week in which so many purchases are usual counts half as it was, half as usual."""
@@ -29,6 +30,9 @@ the next one keeps so much (Gardner and McKenzie, "Forecasting trends in time se
 
 MOST_AHEAD = 1.0
 """The level to come is at most so much above or below that of all weeks, as a logarithm."""
+
+LEVELS = (0.05, 20.0)
+"""The least and the most that a week can be."""
 
 WEEKS_AHEAD = 60
 _DAY = np.timedelta64(1, "D")
@@ -81,7 +85,16 @@ class Activity:
             usual = np.where(purchases > 0, purchases / found, shares * expected / self.weekly)
         usual = np.where(expected > 0, usual, 0.0)
         weekly = (np.where(usual > 0, purchases, 0.0) + PRIOR_PURCHASES) / (usual + PRIOR_PURCHASES)
-        return replace(self, weekly=weekly, ahead=_ahead(np.log(weekly), usual / (usual + PRIOR_PURCHASES)))
+        weekly = np.clip(weekly, *LEVELS)
+        return replace(self, weekly=weekly, ahead=self._expected(np.log(weekly), usual / (usual + PRIOR_PURCHASES)))
+
+    def _expected(self, level: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Levels of the weeks to come from the logarithms of those before, float64 [W], and what each is worth."""
+        middles = self.origin + (np.arange(len(level) + WEEKS_AHEAD) + 0.5) * _WEEK
+        before, later = middles[: len(level)], middles[len(level) :]
+        season = usual_season(middles)
+        season += own_season(before, level - season[: len(level)], weight, later)
+        return np.exp(_ahead(level - season[: len(level)], weight) + season[len(level) :])
 
     def document(self) -> Mapping[str, Any]:
         """JSON values from which `restore` makes an equal activity."""
@@ -95,12 +108,12 @@ class Activity:
 
 
 def _ahead(level: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Levels of the weeks to come from the logarithms of those before, float64 [W], and what each is worth: the recent
-    level, and a trend that is shrunk and dies away."""
+    """Logarithms of the weeks to come from those before, float64 [W], and what each is worth, all without season: the
+    recent level, and a trend that is shrunk and dies away."""
     back = np.arange(len(level))[::-1].astype(np.float64)
     near = weight * 0.5 ** (back / TREND_HALF_LIFE_WEEKS)
     if near.sum() <= 0:
-        return np.ones(WEEKS_AHEAD)
+        return np.zeros(WEEKS_AHEAD)
     middle = np.average(-back, weights=near)
     around = -back - middle
     slope = (near * around * level).sum() / ((near * around**2).sum() + TREND_PRIOR)
@@ -108,4 +121,4 @@ def _ahead(level: np.ndarray, weight: np.ndarray) -> np.ndarray:
     at = np.average(-back, weights=recent)
     steps = np.cumsum(TREND_KEPT ** np.arange(1, WEEKS_AHEAD + 1))
     expected = np.average(level, weights=recent) + slope * (steps - at)
-    return np.exp(np.clip(expected, -MOST_AHEAD, MOST_AHEAD))
+    return np.clip(expected, -MOST_AHEAD, MOST_AHEAD)

@@ -15,6 +15,7 @@ from tasks.churn.activity import PRIOR_PURCHASES, WEEKS_AHEAD, Activity
 from tasks.churn.drift import fit_with_activity, purchases_by_week
 from tasks.churn.options import ChurnOptions
 from tasks.churn.outcomes import Outcomes, outcomes
+from tasks.churn.season import YEAR_DAYS, usual_season
 from tasks.churn.snapshot import snapshot
 from tasks.churn.training_cases import first_purchase, training_cases
 from tasks.churn.view import View
@@ -86,9 +87,9 @@ def test_expected_purchases_of_a_week_case_by_case() -> None:
 
 
 @settings(max_examples=25)
-@given(st.lists(st.floats(0, 500), min_size=3, max_size=3), st.lists(st.floats(0.1, 500), min_size=3, max_size=3))
-def test_levels_lie_between_what_was_found_and_the_usual(observed: list[float], expected: list[float]) -> None:
-    seen, waited = np.array(observed), np.array(expected)
+@given(st.lists(st.integers(0, 500), min_size=3, max_size=3), st.lists(st.floats(0.1, 500), min_size=3, max_size=3))
+def test_levels_lie_between_what_was_found_and_the_usual(observed: list[int], expected: list[float]) -> None:
+    seen, waited = np.array(observed, float), np.array(expected)
     flat = Activity.flat(BEGIN, BEGIN + 21 * DAY)
     found = flat.adjusted(seen, waited, seen)
     ratio = seen / waited
@@ -105,15 +106,41 @@ def test_a_week_is_worth_what_is_usual_in_it() -> None:
     assert found[1] == pytest.approx(2.0, abs=0.01)
 
 
+def expected_of(level: np.ndarray) -> np.ndarray:
+    """Levels of the weeks to come after weeks of many purchases, without the season that is usual in retail."""
+    many, end = np.full(len(level), 1e6), BEGIN + 7 * len(level) * DAY
+    activity = Activity.flat(BEGIN, end).adjusted(many * level, many, many * level)
+    middles = BEGIN + (np.arange(len(level) + WEEKS_AHEAD) * 7 + 3.5) * np.timedelta64(86_400_000_000, "us")
+    return activity.ahead / np.exp(usual_season(middles))[len(level) :]
+
+
 def test_recent_weeks_set_the_level_and_a_trend_dies_away() -> None:
-    many = np.full(40, 1e6)
-    step = np.where(np.arange(40) < 20, 0.8, 1.2)
-    ahead = Activity.flat(BEGIN, BEGIN + 280 * DAY).adjusted(many * step, many, many * step).ahead
-    assert 1.05 < ahead[0] < 1.3
-    rising = np.exp(0.02 * np.arange(40))
-    ahead = Activity.flat(BEGIN, BEGIN + 280 * DAY).adjusted(many * rising, many, many * rising).ahead
+    assert 1.05 < expected_of(np.where(np.arange(40) < 20, 0.8, 1.2))[0] < 1.3
+    ahead = expected_of(np.exp(0.02 * np.arange(40)))
     assert ahead[0] < ahead[5] < ahead[20]
     assert ahead[40] / ahead[39] < ahead[1] / ahead[0]
+
+
+def test_the_season_of_the_year_before_comes_again() -> None:
+    def wave(week: np.ndarray) -> np.ndarray:
+        return np.exp(0.4 * np.cos(2 * np.pi * week * 7 / YEAR_DAYS))
+
+    weeks = 130
+    ahead = np.log(expected_of(wave(np.arange(weeks)))[:52])
+    assert np.corrcoef(ahead, np.log(wave(weeks + np.arange(52))))[0, 1] > 0.95
+    assert np.ptp(ahead) > 0.5
+
+
+def test_no_season_is_seen_in_half_a_year() -> None:
+    ahead = expected_of(np.exp(0.4 * np.cos(2 * np.pi * np.arange(26) * 7 / YEAR_DAYS)))
+    assert (np.diff(ahead) <= 1e-9).all() or (np.diff(ahead) >= -1e-9).all()
+
+
+def test_the_last_quarter_is_busier_in_retail() -> None:
+    days = np.array(["2024-03-31", "2024-09-30", "2024-10-01", "2024-12-31", "1969-12-31"], "datetime64[us]")
+    first, third, fourth, last, long_ago = usual_season(days)
+    assert abs(first - third) < 0.01
+    assert fourth == last == long_ago > third + 0.1
 
 
 def test_the_activity_of_a_shop_is_found() -> None:
