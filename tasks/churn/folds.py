@@ -65,8 +65,7 @@ def folds(customers: Customers, options: ChurnOptions, as_of: Instant) -> list[F
     now = len(cases_at(customers, options, as_of))
     if now < LEAST_ELIGIBLE:
         raise NotEnoughData(
-            f"{now} customers bought in the {options.active_days} days before {_day(as_of)}, and {LEAST_ELIGIBLE} are"
-            " needed to judge a model.",
+            f"{_bought(customers, options, as_of, now)}, and {LEAST_ELIGIBLE} are needed to judge a model.",
             remedy="A baseline is published until there are more; or set a larger active_days.",
         )
     cutoffs = closed_cutoffs(customers, options, as_of)
@@ -114,6 +113,16 @@ def _teaches(customers: Customers, options: ChurnOptions, until: Instant) -> boo
     ):  # nor where nothing is known: NaT
         return False
     return len(cases_at(customers, options, latest)) >= LEAST_ELIGIBLE
+
+
+def _bought(customers: Customers, options: ChurnOptions, as_of: Instant, count: int) -> str:
+    """How many customers bought lately, in words."""
+    if np.isnat(customers.begun(as_of)):
+        return f"no customer is known to have bought before {_day(as_of)}"
+    span = f"bought in the {options.active_days} days before {_day(as_of)}"
+    if not count:
+        return f"no customer {span}, the last purchase known is of {_day(customers.observed(as_of) - TICK)}"
+    return f"{count} customer{'s' * (count > 1)} {span}"
 
 
 def _day(instant: Instant) -> str:
