@@ -63,12 +63,16 @@ class Judgement:
 class _Ledger:
     """Scores of every subject over the folds, as they come in."""
 
+    gate_metric: str
     scores: dict[str, list[Score]] = field(default_factory=dict)
     slices: list[str] = field(default_factory=list)
 
     def add(self, slice_name: str, scores: Mapping[str, Score]) -> None:
         self.slices.append(slice_name)
         for subject, score in scores.items():
+            if not score.metrics["samples"]:  # a loss of nothing is no loss of 0
+                known = {name: value for name, value in score.metrics.items() if name != self.gate_metric}
+                score = replace(score, metrics=known)
             self.scores.setdefault(subject, []).append(score)
 
     def metric_rows(self) -> list[MetricRow]:
@@ -86,10 +90,16 @@ class _Ledger:
             for subject, scores in self.scores.items()
             if subject.startswith(BASELINE)
         }
-        return min(losses, key=lambda subject: losses[subject])
+        return min(losses, key=lambda subject: (not np.isfinite(losses[subject]), losses[subject]))
 
     def verdict(self) -> Verdict:
-        """The gate over all folds: losses of one entity at several cutoffs are one cluster."""
+        """The gate over all folds: losses of one entity at several cutoffs are one cluster. Raises NotEnoughData where
+        no outcome is known."""
+        if not any(score.metrics["samples"] for scores in self.scores.values() for score in scores):
+            raise NotEnoughData(
+                "it is not known yet what became of any case, so that nothing can be judged.",
+                remedy="Choose earlier dates, or wait until the outcomes are known.",
+            )
         losses = {subject: np.concatenate([score.loss for score in scores]) for subject, scores in self.scores.items()}
         entity = np.concatenate([score.entity for score in next(iter(self.scores.values()))])
         return decide({name: loss for name, loss in losses.items() if not name.startswith(PART)}, entity)
@@ -123,7 +133,7 @@ def judge(
     """
     try:
         folds = task.folds(dataset, as_of)
-        ledger, recipe = _Ledger(), None
+        ledger, recipe = _Ledger(task.spec.gate_metric), None
         for fit_until, same_fit in _by_fit(folds):
             fit = Fit(fit_until, seed, checkpoint=checkpoint)
             subjects = rivals(task, dataset, fit_until)
@@ -137,11 +147,12 @@ def judge(
             for fold in same_fit:
                 slice_name = f"evaluate:{np.datetime_as_string(fold.cases.cutoff.min(), 'D')}"
                 ledger.add(slice_name, scored(task, dataset, fold.cases, subjects))
+        verdict = ledger.verdict()
     except NotEnoughData as shortage:
         first = f"{BASELINE}{next(iter(task.baselines(dataset, as_of)))}"
         verdict = Verdict(False, first, None, None, None, f"not_enough_data: {shortage}")
         return Judgement(verdict, (), None, first)
-    return Judgement(ledger.verdict(), ledger.metric_rows(), recipe, ledger.best_baseline())
+    return Judgement(verdict, ledger.metric_rows(), recipe, ledger.best_baseline())
 
 
 def chosen(
@@ -208,8 +219,9 @@ def backtest(
 ) -> Backtest:
     """Fit on what was known at `start` (again every `refit_days`) and predict every case in [start, end).
 
-    Between fits the weights stand still while the inputs follow the clock. Raises NotEnoughData where a fit has
-    too little history or there is no case.
+    Between fits the weights stand still while the inputs follow the clock. Where the outcome of no case is known, the
+    gate does not pass and the verdict says so. Raises NotEnoughData where a fit has too little history or there is no
+    case.
     """
     cases = task.backtest_cases(dataset, start, end, every_days)
     if not len(cases):
@@ -218,7 +230,7 @@ def backtest(
         )
     instants = _refits(start, end, refit_days)
     fit_of = np.searchsorted(instants, cases.cutoff, side="right") - 1
-    ledger, rows = _Ledger(), []
+    ledger, rows = _Ledger(task.spec.gate_metric), []
     for number, fit_until in enumerate(instants):
         part = cases.take(fit_of == number)
         if not len(part):
@@ -233,7 +245,11 @@ def backtest(
         ledger.add(f"evaluate:{np.datetime_as_string(fit_until, 'D')}", scores)
         progress("predicted", int((fit_of <= number).sum()), len(cases))
     tables = {name: pa.concat_tables([part[name] for part in rows]) for name in rows[0]}
-    return Backtest(ledger.verdict(), ledger.metric_rows(), tables, len(cases))
+    try:
+        verdict = ledger.verdict()
+    except NotEnoughData as shortage:  # the rows are there all the same
+        verdict = Verdict(False, ledger.best_baseline(), None, None, None, f"not_enough_data: {shortage}")
+    return Backtest(verdict, ledger.metric_rows(), tables, len(cases))
 
 
 def _by_fit(folds: Sequence[Fold]) -> Iterator[tuple[Instant, list[Fold]]]:

@@ -64,8 +64,8 @@ def baselines(customers: Customers, options: ChurnOptions, until: Instant) -> Ma
     bought = everyone.column("recency") <= np.log1p(options.active_days)
     typical = everyone.take(bought).typical()
     methods: Mapping[str, Curves] = {
-        "recency": Recency.fit(followed.seen, followed.became, followed.days),
-        "rfm_logistic": RfmLogistic.fit(followed.seen, followed.became, followed.days),
+        "recency": Recency.fit(followed.seen, followed.became, followed.days, options.horizon_days),
+        "rfm_logistic": RfmLogistic.fit(followed.seen, followed.became, followed.days, options.horizon_days),
         "bg_nbd": BgNbdCurves.fit(everyone, options.horizon_days),
     }
     return {name: Baseline(method, options, typical) for name, method in methods.items()}

@@ -12,6 +12,9 @@ from forecasting.task import Cases
 from tasks.churn.customers import Customers
 from tasks.churn.snapshot import Snapshot
 
+SUREST = 1e-4
+"""No probability that goes out is nearer to 0 or 1, and the log-loss takes none for surer: nobody can know more."""
+
 FAR_DAYS = 1095.0
 """Days beyond which no next purchase is dated."""
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from forecasting.clock import arrow_instants
 from forecasting.columns import find, labels, numbers, objects, present
 from forecasting.schema import DataError
-from tasks.churn.orders import Orders
+from tasks.churn.orders import Orders, sensible
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +50,8 @@ def lines_of(table: pa.Table, orders: Orders, items: pa.Table | None) -> Lines:
         category[item],
         None if category_known is None else category_known[item],
         categories,
-        np.nan_to_num(numbers(table["quantity"])[kept]),
-        numbers(table["unit_price"])[kept] if priced else np.full(len(kept), np.nan),
+        np.nan_to_num(sensible(numbers(table["quantity"])[kept])),
+        sensible(numbers(table["unit_price"])[kept]) if priced else np.full(len(kept), np.nan),
     )
 
 

@@ -26,12 +26,12 @@ class Logistic:
         return expit(self.level + (scaled * self.weights).sum(axis=1))
 
 
-def fit_logistic(inputs: np.ndarray, outcome: np.ndarray) -> Logistic:
+def fit_logistic(inputs: np.ndarray, outcome: np.ndarray, expected: float = 0.5) -> Logistic:
     """The regression of `outcome` (bool [n]) on `inputs` float64 [n, F], NaN where unknown; n may be 0.
 
     Iteratively reweighted least squares (McCullagh & Nelder, "Generalized Linear Models", 1989, section 4.4) with a
-    ridge of 1 on the weights of scaled inputs. Two cases that stand at the mean, of either outcome, keep the level
-    finite where all outcomes are alike."""
+    ridge of 1 on the weights of scaled inputs. Two cases that stand at the mean, whose outcome is what was `expected`
+    beforehand, keep the level finite where all outcomes are alike."""
     known = np.isfinite(inputs)
     count = np.maximum(known.sum(axis=0), 1)
     mean = np.where(known, inputs, 0.0).sum(axis=0) / count
@@ -39,7 +39,7 @@ def fit_logistic(inputs: np.ndarray, outcome: np.ndarray) -> Logistic:
     scale = np.where(scale > 1e-9, scale, 1.0)
     scaled = np.nan_to_num((inputs - mean) / scale)
     design = np.concatenate([np.ones((len(scaled) + 2, 1)), np.pad(scaled, ((2, 0), (0, 0)))], axis=1)
-    target = np.concatenate([[0.0, 1.0], outcome])
+    target = np.concatenate([[expected, expected], outcome])
     ridge = np.full(design.shape[1], _RIDGE)
     ridge[0] = 0.0
     weights = np.zeros(design.shape[1])

@@ -14,6 +14,9 @@ from forecasting.schema import DataError
 TICK = np.timedelta64(1, "us")
 """Instants are whole microseconds: what is known at one counts at every cutoff later than a tick before it."""
 
+LARGEST = 1e15
+"""A number further from 0 (1e300, infinity) is no money and no measure, but a sign for "unknown" or a mistake."""
+
 
 @dataclass(frozen=True, eq=False)
 class Orders:
@@ -62,6 +65,11 @@ def orders_of(table: pa.Table) -> Orders:
         placed_at if known is placed else known[row],
         None if withdrawn is None else withdrawn[code[row]],
     )
+
+
+def sensible(values: np.ndarray) -> np.ndarray:
+    """The values, float64; NaN for those beyond LARGEST."""
+    return np.where(np.abs(values) <= LARGEST, values, np.nan)
 
 
 def _nobody(count: int) -> tuple[np.ndarray, pa.Array]:

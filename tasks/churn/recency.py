@@ -25,9 +25,9 @@ class Recency:
     churn: np.ndarray
 
     @staticmethod
-    def fit(snapshot: Snapshot, outcome: Outcomes, window_days: float) -> Recency:
+    def fit(snapshot: Snapshot, outcome: Outcomes, window_days: float, horizon_days: float) -> Recency:
         """From n cases that were all watched for `window_days`, in at most BINS bins of equal mass; n may be 0."""
-        base = BaseRate.fit(outcome, window_days)
+        base = BaseRate.fit(outcome, window_days, horizon_days)
         recency = _recency(snapshot)
         inner = np.arange(1, BINS) / BINS
         bounds = np.unique(np.quantile(recency, inner)) if len(recency) else np.empty(0)

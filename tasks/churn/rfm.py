@@ -23,11 +23,11 @@ class RfmLogistic:
     regression: Logistic
 
     @staticmethod
-    def fit(snapshot: Snapshot, outcome: Outcomes, window_days: float) -> RfmLogistic:
+    def fit(snapshot: Snapshot, outcome: Outcomes, window_days: float, horizon_days: float) -> RfmLogistic:
         """From n cases that were all watched for `window_days`; n may be 0."""
-        return RfmLogistic(
-            BaseRate.fit(outcome, window_days), fit_logistic(_inputs(snapshot), outcome.churned(window_days))
-        )
+        base = BaseRate.fit(outcome, window_days, horizon_days)
+        expected = 0.5 ** (window_days / horizon_days)
+        return RfmLogistic(base, fit_logistic(_inputs(snapshot), outcome.churned(window_days), expected))
 
     def curves(self, snapshot: Snapshot) -> tuple[np.ndarray, np.ndarray]:
         """As a CurveForecaster's."""

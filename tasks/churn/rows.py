@@ -10,7 +10,7 @@ import pyarrow as pa
 from forecasting.task import Cases
 from tasks.churn.customers import Customers
 from tasks.churn.facts import facts
-from tasks.churn.forecast import ChurnForecast
+from tasks.churn.forecast import SUREST, ChurnForecast
 from tasks.churn.options import BANDS, ChurnOptions
 from tasks.churn.outputs import CHURN_RISKS
 from tasks.churn.reasons import reasons
@@ -21,7 +21,7 @@ _DAY_MICROSECONDS = 86_400e6
 def rows(customers: Customers, options: ChurnOptions, cases: Cases, forecast: ChurnForecast) -> Mapping[str, pa.Table]:
     """The rows of every output table, with `case` in front: one for each case."""
     told = facts(customers, cases, options)
-    probability = np.clip(forecast.at(options.horizon_days), 0.0, 1.0)
+    probability = np.clip(forecast.at(options.horizon_days), SUREST, 1 - SUREST)
     effects = forecast.explain() if forecast.facts else np.zeros((len(cases), 0))
     columns = {
         "case": pa.array(np.arange(len(cases)), pa.int64()),

@@ -8,15 +8,12 @@ from scipy.stats import rankdata
 
 from forecasting.task import Cases, Score
 from tasks.churn.customers import Customers
-from tasks.churn.forecast import ChurnForecast
+from tasks.churn.forecast import SUREST, ChurnForecast
 from tasks.churn.options import ChurnOptions
 from tasks.churn.outcomes import outcomes
 
 GATE_METRIC = "log_loss"
 """The metric that decides publication."""
-
-CLIP = 1e-4
-"""Probabilities are not taken for surer than this by the log-loss."""
 
 BINS = 10
 """Bins of equal mass, of the calibration error and of the reliability curve."""
@@ -72,8 +69,8 @@ def judged(churned: np.ndarray, probability: np.ndarray) -> dict[str, float]:
 
 
 def log_losses(churned: np.ndarray, probability: np.ndarray) -> np.ndarray:
-    """The log-loss of each case, float64 [n], of probabilities clipped to [CLIP, 1 - CLIP]."""
-    sure = np.clip(probability, CLIP, 1 - CLIP)
+    """The log-loss of each case, float64 [n], of probabilities clipped to [SUREST, 1 - SUREST]."""
+    sure = np.clip(probability, SUREST, 1 - SUREST)
     return -(churned * np.log(sure) + (1 - churned) * np.log1p(-sure))
 
 
@@ -116,7 +113,7 @@ def lift(churned: np.ndarray, probability: np.ndarray, share: float) -> float:
 def calibration_slope(churned: np.ndarray, probability: np.ndarray) -> float:
     """The slope of a logistic regression of the outcome on the logit of the probability, by Newton's method; NaN where
     there is none: all alike, or perfectly told apart."""
-    x = logit(np.clip(probability, CLIP, 1 - CLIP))
+    x = logit(np.clip(probability, SUREST, 1 - SUREST))
     if np.ptp(x) < 1e-9 or np.ptp(churned) == 0:
         return float("nan")
     design = np.column_stack([np.ones(len(x)), x])

@@ -15,7 +15,7 @@ from tasks.churn.baskets import Holds, basket_of, money_of
 from tasks.churn.customers import COLUMNS, PURCHASE, RETURN
 from tasks.churn.features import FACT_FEATURES
 from tasks.churn.lines import Lines
-from tasks.churn.orders import TICK, Orders
+from tasks.churn.orders import TICK, Orders, sensible
 from tasks.churn.snapshot import SEASON
 
 TAKEN = frozenset({*COLUMNS, *SEASON, *FACT_FEATURES, *(name for names in FACT_FEATURES.values() for name in names)})
@@ -48,6 +48,7 @@ def versions_of(table: pa.Table, orders: Orders, lines: Lines | None, features: 
       its sign.
     - Its units, items and category come from the lines of positive quantity (of a return, from all).
     - Lines that become known later than the order make a new version of it.
+    - Numbers beyond LARGEST are unknown; the sign of a value counts all the same.
 
     Raises ConfigurationError for a feature that `orders` lacks or that has a name of the task's own.
     """
@@ -73,6 +74,8 @@ def versions_of(table: pa.Table, orders: Orders, lines: Lines | None, features: 
         columns = basket_of(lines, holds, money, gives_back, known)
         categories = {"category": lines.categories}
     columns["value"] = np.abs(value)
+    for name in ("value", "units"):
+        columns[name] = sensible(columns[name])
     for name in features:
         columns[name], texts = _feature(table, name)
         columns[name] = columns[name][orders.row[order]]
@@ -133,7 +136,7 @@ def _feature(table: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray | None]
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         raise ConfigurationError(f"{name!r} in features holds dates.", remedy="Name numbers, flags or texts.")
     if not is_text(column.type):
-        return numbers(column), None
+        return sensible(numbers(column)), None
     codes, texts = labels(column)
     distinct, rank = np.unique(objects(texts).astype(str), return_inverse=True)
     return np.append(rank, -1).astype(np.int32)[codes], distinct.astype(object)

@@ -162,7 +162,7 @@ def test_any_shop_has_an_answer(name: str) -> None:
 def test_recency_answers_with_the_shares_of_its_bins() -> None:
     customers = shop(*lively())
     followed = latest_followed(customers, OPTIONS, UNTIL)
-    method = Recency.fit(followed.seen, followed.became, followed.days)
+    method = Recency.fit(followed.seen, followed.became, followed.days, 45)
     recency, churned = followed.seen.column("recency"), followed.became.churned(45)
     edges, survival = method.curves(followed.seen)
     inside = (recency > method.bounds[3]) & (recency <= method.bounds[4])
@@ -175,7 +175,7 @@ def test_recency_answers_with_the_shares_of_its_bins() -> None:
 def test_the_base_rate_is_the_share_that_waits_still() -> None:
     random = np.random.default_rng(3)
     days = random.exponential(60, 500)
-    base = BaseRate.fit(Outcomes(np.minimum(days, 90), days < 90, np.full(500, 90.0)), 60.0)
+    base = BaseRate.fit(Outcomes(np.minimum(days, 90), days < 90, np.full(500, 90.0)), 60.0, 60.0)
     shares = [(days >= edge).mean() for edge in base.edges]
     np.testing.assert_allclose(base.survival, shares, atol=0.005)
     curves = base.scaled(np.array([base.survival[-1], 0.2]))

@@ -119,7 +119,7 @@ def test_an_empty_shop(model: ChurnModel) -> None:
     for empty in (Shop([order("a", None, 1)]), Shop([order("a", "x", 24 * 500.0)])):
         customers = customers_of(empty)
         assert all(not rows for rows in published(customers, model).values())
-        with pytest.raises(NotEnoughData, match="0 customers|no purchase|no customer"):
+        with pytest.raises(NotEnoughData, match=r"no purchase|no customer"):
             TASK.folds(customers, AS_OF)
         with pytest.raises(NotEnoughData):
             fit_churn(customers, Fit(AS_OF), OPTIONS)
@@ -129,7 +129,7 @@ def test_an_empty_shop(model: ChurnModel) -> None:
 def test_one_customer(shop: list[Row], model: ChurnModel) -> None:
     for rows in both(shop, model).values():
         assert len(rows) == 1
-    with pytest.raises(NotEnoughData, match="^1 customer bought"):
+    with pytest.raises(NotEnoughData, match=r"^1 customer bought"):
         TASK.folds(customers_of(shop), AS_OF)
 
 
@@ -154,7 +154,9 @@ def test_numbers_beyond_all_measure_are_unknown() -> None:
     ]
     heavy = [line(row["order_id"], "i", units, 1e12) for row in shop for units in (1e12, 1e308)]
     options = replace(OPTIONS, features=("tip",))
-    customers = customers_of(Shop([row | {"value": None} if n % 3 else row for n, row in enumerate(shop)], heavy), options)
+    customers = customers_of(
+        Shop([row | {"value": None} if n % 3 else row for n, row in enumerate(shop)], heavy), options
+    )
     values = customers.events.columns["value"]
     assert np.isfinite(values).any() and (np.isnan(values) | (values < 1e3)).all()
     for name, rows in published(customers, fit_churn(customers, Fit(AS_OF), options), ChurnTask(options)).items():
@@ -163,10 +165,12 @@ def test_numbers_beyond_all_measure_are_unknown() -> None:
     assert all(np.isfinite(row.value) for row in judgement.metrics)
 
 
-def test_nobody_is_sure(model: ChurnModel) -> None:
+def test_nobody_is_sure() -> None:
     """A shop whose customers are all alike, and one of whom does what none of them did, as the model was fitted."""
     busy = [order(f"busy{n}", "busy", 24 * 119.0 * n / 10_000) for n in range(10_000)]
-    clockwork = customers_of([*regulars(250, 20, 120), *busy, *(order(f"o{n}", f"once{n}", 24 * 119.5) for n in range(9))])
+    clockwork = customers_of(
+        [*regulars(250, 20, 120), *busy, *(order(f"o{n}", f"once{n}", 24 * 119.5) for n in range(9))]
+    )
     never = customers_of(once(800))
     for customers in (clockwork, never):
         for name, rows in published(customers, fit_churn(customers, Fit(AS_OF), OPTIONS)).items():
