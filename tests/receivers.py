@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
+
 from db.outbox import Delivery, Event
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -133,6 +135,21 @@ def at_most(seconds: float) -> Iterator[None]:
     began = time.monotonic()
     yield
     assert time.monotonic() - began < seconds
+
+
+@contextmanager
+def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Looking up a host's name takes for ever, until the block ends."""
+    ended = threading.Event()
+
+    def look_up(*arguments: Any, **keys: Any) -> Any:
+        ended.wait(60)
+        raise OSError("no such host")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("socket.getaddrinfo", look_up)
+        yield
+        ended.set()
 
 
 def delivery(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from receivers import Reply, at_most, delivery, receiving
+from receivers import Reply, at_most, delivery, hanging, receiving
 
 from forecasting.app.channels.apprise import Apprise
 from forecasting.schema import ConfigurationError
@@ -43,6 +43,12 @@ def test_a_service_that_fails(how: str, capfd: pytest.CaptureFixture[str]) -> No
     assert [answer.state for answer in answers] == ["failed", "untried"]
     assert answers[0].error == "not taken by JSON"
     assert "s3cr3t" not in "".join(capfd.readouterr())
+
+
+def test_a_name_that_nobody_can_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    with hanging(monkeypatch), at_most(5):
+        (answer,) = apprise("json://chat.example/", timeout=0.1).send([delivery(1)])
+    assert answer.state == "failed" and answer.error == "not taken by JSON"
 
 
 def test_a_url_that_is_none_is_not_repeated() -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import csv
 import logging
 import random
+import socketserver
+import ssl
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -256,32 +260,113 @@ def test_pauses_grow_and_differ() -> None:
 
 
 def commanded(small: House, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:
-    """`forecasting alerts deliver`, as somebody types it."""
+    """`forecasting ...`, as somebody types it."""
     small.workspace().close()
     for name, value in {**small.environment, "FORECASTING_WAREHOUSE": small.url}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(small.directory)
-    return CliRunner().invoke(cli, ["alerts", "deliver", *arguments])
+    return CliRunner().invoke(cli, arguments)
 
 
-def test_no_output_and_no_ledger_holds_a_secret(small: House, monkeypatch: pytest.MonkeyPatch) -> None:
+MAIL = """
+[alerts.mail]
+kind = "email"
+host = "127.0.0.1"
+port = {port}
+security = "ssl"
+username = "forecasts"
+password_env = "MAIL_PASSWORD"
+sender = "forecasts@shop.example"
+recipients = ["crm@shop.example"]
+timeout_seconds = 0.5
+[alerts.chat]
+kind = "apprise"
+urls_file = "chat.urls"
+"""
+
+
+def test_no_output_and_no_ledger_holds_a_secret(
+    small: House, monkeypatch: pytest.MonkeyPatch, certificate: tuple[Path, Path]
+) -> None:
+    """Not even where receivers repeat what they were told."""
+    pytest.importorskip("apprise")
+    secrets = [
+        "s3cr3t-path",
+        SECRET,
+        SECRET.removeprefix("whsec_"),
+        "hunter2hunter2",
+        "apptoken123",
+        "appuser9:apppass9",
+    ]
+
     def reply(number: int, request: Request) -> Reply:
+        if "webhook-id" not in request.headers:  # the chat's
+            return Reply(500)
         return Reply(500) if int(request.headers["webhook-id"][0], 16) % 2 else Reply(how="close")
 
-    with receiving(reply) as receiver:
+    with receiving(reply) as receiver, gossiping(certificate, "hunter2hunter2") as port:
         small.webhook("crm", receiver)
+        small.text += MAIL.format(port=port)
+        small.environment["MAIL_PASSWORD"] = "hunter2hunter2"
+        host = receiver.url.split("/")[2]
+        (small.directory / "chat.urls").write_text(f"json://appuser9:apppass9@{host}/x/apptoken123?format=text")
         small.night(0, 20)
-        result = commanded(small, monkeypatch, "--json", "--verbose")
+        monkeypatch.setattr("ssl.create_default_context", lambda **keys: trusting(certificate))
+        outputs = [commanded(small, monkeypatch, "alerts", "deliver", "--json", "--verbose")]
         small.now_due()
-        other = commanded(small, monkeypatch, "--verbose")
-    assert document(result)["failed"] == 20 and result.exit_code == other.exit_code == 1
-    assert "alerts through crm" in other.output
-    found = result.output + other.output + repr(small.workspace().configuration.alerts)
+        for arguments in (
+            ("alerts", "deliver", "--verbose"),
+            ("check", "--verbose"),
+            ("check", "--json"),
+            ("status",),
+            ("status", "--json"),
+            ("alerts", "list", "--json"),
+            ("alerts", "deliver", "--channel", "nobody", "--json"),
+        ):
+            outputs.append(commanded(small, monkeypatch, *arguments))
+    failed = {one["channel"]: one["error"] for one in document(outputs[0])["channels"]}
+    assert set(failed) == {"crm", "mail", "chat"} and "SMTP 535: no such password as ***" in failed["mail"]
+    assert document(outputs[0])["failed"] == 60 and outputs[0].exit_code == outputs[1].exit_code == 1
+    assert "alerts through crm" in outputs[1].output
+    found = "".join(one.output for one in outputs) + repr(small.workspace().configuration.alerts)
     with small.warehouse.reading() as connection:
         found += "".join(str(row) for row in connection.execute(sa.select(ALERT_DELIVERIES)))
+    found += "".join(file.read_text() for file in small.directory.rglob("*.log"))
     assert "HTTP 500" in found and "no answer" in found
-    for secret in ("s3cr3t", SECRET, SECRET.removeprefix("whsec_"), receiver.url):
+    for secret in (*secrets, receiver.url, *secrets[-1].split(":")):
         assert secret not in found
+
+
+def trusting(certificate: tuple[Path, Path]) -> ssl.SSLContext:
+    """Trusts that one alone."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(certificate[0])
+    return context
+
+
+@contextmanager
+def gossiping(certificate: tuple[Path, Path], password: str) -> Iterator[int]:
+    """The port of a mail server that tells everybody which password it was given."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+
+    class Gossip(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(b"220 gossip\r\n")
+            for line in self.rfile:
+                said = (
+                    "250-gossip\r\n250 AUTH PLAIN"
+                    if line.startswith(b"ehlo")
+                    else f"535 no such password as {password}"
+                )
+                self.wfile.write(f"{said}\r\n".encode())
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Gossip) as server:
+        server.daemon_threads = True
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
 
 
 def test_watching_looks_again_until_it_is_interrupted(small: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,7 +382,7 @@ def test_watching_looks_again_until_it_is_interrupted(small: House, monkeypatch:
         small.webhook("crm", receiver)
         small.night(0, 1)
         monkeypatch.setattr("forecasting.app.commands.alert_delivery.time.sleep", sleep)
-        result = commanded(small, monkeypatch, "--watch", "7")
+        result = commanded(small, monkeypatch, "alerts", "deliver", "--watch", "7")
     assert naps == [7.0] * 3 and len(receiver.requests) == 2
     assert [line for line in result.output.splitlines() if line.startswith("alerts through")] == [
         "alerts through crm: 0 delivered, 1 failed and tried again later, 1 waiting (HTTP 500)",

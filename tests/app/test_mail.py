@@ -6,7 +6,6 @@ import csv
 import io
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
-from receivers import at_most, delivery
+from receivers import at_most, delivery, hanging
 
 from forecasting.app.channels.configuration import EmailConfig
 from forecasting.app.channels.mail import SHOWN, Mail
@@ -75,20 +74,6 @@ def mail(port: int, password: str | None = None, context: ssl.SSLContext | None 
         sender="forecasts@shop.example", recipients=("crm@shop.example", "boss@shop.example"), **options
     )
     return Mail(config, password, LEDGERS, where="[alerts.mail]", context=context)
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that only those trust who are told to, and its key."""
-    directory = tmp_path_factory.mktemp("tls")
-    certificate, key = directory / "cert.pem", directory / "key.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1"
-    command = f"{command} -addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {certificate}"
-    try:
-        subprocess.run(command.split(), check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("openssl cannot make a certificate here")
-    return certificate, key
 
 
 def test_one_digest_for_each_run_with_a_key_that_stays() -> None:
@@ -182,6 +167,12 @@ def test_a_server_that_refuses() -> None:
     inbox = Inbox(unknown=everybody[1:])
     with server(inbox) as port:  # one bad address keeps the others from nothing, now and later
         assert mail(port).send(sent[:1])[0].state == "delivered" and len(inbox.messages) == 1
+
+
+def test_a_name_that_nobody_can_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    with hanging(monkeypatch), at_most(4):
+        (answer,) = mail(25, timeout_seconds=0.05).send([delivery(1)])
+    assert answer.state == "failed" and "no answer within" in answer.error
 
 
 @pytest.mark.parametrize("how", ["silent", "dripping", "absent"])

@@ -4,8 +4,15 @@ of the specification's authors."""
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import random
+import signal
+import socket
+import ssl
+import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import thread
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -14,7 +21,7 @@ from typing import Any
 
 import pytest
 import standardwebhooks
-from receivers import SECRET, Receiver, Reply, at_most, delivery, receiving
+from receivers import SECRET, Receiver, Reply, at_most, delivery, hanging, receiving
 
 from forecasting.app.channels.signing import keys, signature
 from forecasting.app.channels.webhook import AT_ONCE, LONGEST_PAUSE, Webhook, retry_after
@@ -110,6 +117,64 @@ def test_nobody_behind_the_port() -> None:
 def test_an_answer_counts_by_its_head() -> None:
     with receiving(Reply(how="drip body")) as receiver, webhook(receiver, timeout=0.4) as channel, at_most(3):
         assert channel.send([delivery(1)])[0].state == "delivered"
+
+
+def test_a_name_that_nobody_can_look_up_costs_no_more_than_any_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking it up cannot be interrupted: its threads are left behind, then and when Python ends."""
+    with hanging(monkeypatch), at_most(3):
+        with webhook("http://crm.example/hook", timeout=0.3) as channel:
+            (answer,) = channel.send([delivery(1)])
+        threads = [one for one in threading.enumerate() if one.name == "alerts"]
+        assert threads and all(one.daemon and one not in thread._threads_queues for one in threads)
+    assert answer.state == "failed" and "no answer within" in answer.error
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_ends_it_wherever_it_strikes() -> None:
+    """Within an event loop it would leave half-cancelled requests behind, and now and then hang."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    dice, before = random.Random(3), signal.signal(signal.SIGALRM, interrupt)
+    sent = [delivery(number) for number in range(AT_ONCE)]
+    try:
+        with receiving(Reply(how="hang")) as receiver:
+            for _ in range(20):
+                with webhook(receiver, timeout=8.0) as channel, at_most(4):
+                    with pytest.raises(KeyboardInterrupt):
+                        signal.setitimer(signal.ITIMER_REAL, dice.uniform(0.002, 0.04))
+                        channel.send(sent)
+                    channel.close()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_receiver_that_cannot_prove_who_it_is_gets_nothing(tls_server: tuple[str, list[bytes]]) -> None:
+    url, arrived = tls_server
+    with webhook(url) as channel:
+        (answer,) = channel.send([delivery(1)])
+    assert answer.state == "failed" and "certificate" in answer.error.lower()
+    assert not arrived
+
+
+@pytest.fixture
+def tls_server(certificate: tuple[Path, Path]) -> Iterator[tuple[str, list[bytes]]]:
+    """An address behind a certificate that nobody signed, and what arrived there."""
+    context, arrived = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), list[bytes]()
+    context.load_cert_chain(*certificate)
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            connection, _ = listening.accept()
+            with context.wrap_socket(connection, server_side=True) as encrypted:
+                arrived.append(encrypted.recv(100))
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"https://127.0.0.1:{listening.getsockname()[1]}/", arrived
+        thread.join(5)
 
 
 def test_one_failure_stops_nobody_else() -> None:

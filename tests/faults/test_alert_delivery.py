@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 import pytest
 from program import Program
-from receivers import SECRET, Receiver, receiving
+from receivers import SECRET, Receiver, Reply, receiving
 from watched_customers import Nights, create
 
 from db import outbox
@@ -38,6 +38,7 @@ CHANNELS = """
 kind = "webhook"
 url_env = "CRM_URL"
 secret_env = "CRM_SECRET"
+timeout_seconds = 60
 
 [alerts.drop]
 kind = "csv"
@@ -82,6 +83,32 @@ def test_no_kill_loses_an_alert_or_sends_it_under_two_keys(
         assert sorted(row["alert_id"] for row in csv.DictReader(rows)) == sorted(alerts)
     repeated = len(receiver.requests) - ALERTS
     print(f"kill -9 of alerts deliver: {ALERTS} alerts at {POINTS} points, all arrived, {repeated} repeated")
+
+
+def test_sigterm_ends_it_within_seconds_though_a_receiver_hangs(
+    program: Program, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And leaves nothing behind that the next call would have to wait for."""
+    (program.directory / "forecasting.toml").write_text(CHANNELS)
+    _raised(warehouse)
+    with receiving(Reply(how="hang")) as hangs:
+        monkeypatch.setenv("CRM_URL", hangs.url)
+        monkeypatch.setenv("CRM_SECRET", SECRET)
+        process = program.start("alerts", "deliver", "--channel", "crm")
+        while not hangs.requests:
+            time.sleep(0.005)
+            assert process.poll() is None
+        began = time.monotonic()
+        process.terminate()
+        _, stderr = process.communicate(timeout=10)
+    assert time.monotonic() - began < 5
+    assert (process.returncode, stderr.strip()) == (1, "error: Interrupted. What was published before still stands.")
+    with receiving() as receiver:
+        monkeypatch.setenv("CRM_URL", receiver.url)
+        workspace = Workspace(config.load(program.directory / "forecasting.toml", warehouse=program.url), Console())
+        assert deliver(workspace, channel="crm").document["delivered"] == ALERTS
+        workspace.close()
+        assert len(receiver.keys) == ALERTS
 
 
 def _raised(warehouse: Warehouse) -> set[str]:

@@ -10,7 +10,6 @@ import io
 import logging
 import smtplib
 import ssl
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from email.message import EmailMessage
@@ -22,6 +21,7 @@ from forecasting.app.channels.channel import DELIVERED, UNTRIED, Answer, Ledgers
 from forecasting.app.channels.configuration import EmailConfig
 from forecasting.app.channels.csv_drop import file_name
 from forecasting.app.channels.digest import digest
+from forecasting.app.channels.loose_threads import within
 
 PORTS = {"starttls": 587, "ssl": 465, "none": 25}
 
@@ -78,13 +78,10 @@ class Mail:
         """Every message has a session of its own."""
 
     def _answer(self, deliveries: Sequence[Delivery]) -> Answer:
-        """Sends one message, from a thread that is left behind where the server keeps it waiting for ever: every
-        answer has its timeout, but one that comes letter by letter never exceeds it."""
-        message, answers = self._message(deliveries), list[Answer]()
-        thread = threading.Thread(target=lambda: answers.append(self._deliver(message)), daemon=True)
-        thread.start()
-        thread.join(ANSWERS * self._config.timeout_seconds)
-        return answers[0] if answers else self._late()
+        """Sends one message; a server that answers letter by letter never exceeds the timeout of an answer."""
+        message = self._message(deliveries)
+        answer = within(ANSWERS * self._config.timeout_seconds, lambda: self._deliver(message))
+        return answer or self._late()
 
     def _deliver(self, message: EmailMessage) -> Answer:
         try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import urlsplit
+
 from db import outbox
 from db.outbox import Delivery
 from forecasting.app.channels.channel import Channel, Ledgers
@@ -9,6 +12,9 @@ from forecasting.app.channels.configuration import AppriseConfig, CsvConfig, Ema
 from forecasting.app.secret import read_secret
 from forecasting.app.workspace import Workspace
 from forecasting.schema import ConfigurationError
+
+_SIGNS = re.compile(r"[/@:?&=#,]+")
+_SHORTEST_TOKEN = 8  # shorter ones are rather ports and words
 
 
 def open_channel(workspace: Workspace, name: str) -> Channel:
@@ -43,6 +49,8 @@ def _webhook(workspace: Workspace, config: WebhookConfig, where: str) -> Channel
     if url is None:
         url = _secret(workspace, config.url_env, config.url_file, where, "the receiver's web address")
     workspace.console.scrubber.learn(url)
+    if config.url is None:
+        workspace.console.scrubber.hide(urlsplit(url).path.strip("/"))
     secret = _secret(workspace, config.secret_env, config.secret_file, where, "the key that signs what is sent")
     for word in secret.split():
         workspace.console.scrubber.hide(word)
@@ -74,7 +82,9 @@ def _apprise(workspace: Workspace, config: AppriseConfig, where: str) -> Channel
     urls = _secret(workspace, config.urls_env, config.urls_file, where, "the URLs of services that Apprise knows")
     for url in urls.split():
         workspace.console.scrubber.learn(url)
-        workspace.console.scrubber.hide(url.partition("://")[2])
+        for word in _SIGNS.split(url.partition("://")[2]):  # services build addresses of their own from them
+            if len(word) >= _SHORTEST_TOKEN:
+                workspace.console.scrubber.hide(word)
     return Apprise(urls.split(), config.timeout_seconds, ledgers(workspace), where=where)
 
 

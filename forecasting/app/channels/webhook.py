@@ -21,6 +21,7 @@ import httpx2
 from db.outbox import Delivery
 from forecasting import __version__
 from forecasting.app.channels.channel import DELIVERED, UNTRIED, Answer, in_a_line
+from forecasting.app.channels.loose_threads import LoopThread
 from forecasting.app.channels.signing import signature
 from forecasting.schema import ConfigurationError
 
@@ -56,7 +57,7 @@ class Webhook:
     def __init__(self, url: str, keys: Sequence[bytes], timeout: float, *, where: str):
         self._url, self._keys, self._timeout = _checked(url, where), tuple(keys), timeout
         self._where = where
-        self._runner: asyncio.Runner | None = None
+        self._loop: LoopThread | None = None
         self._client: httpx2.AsyncClient | None = None
 
     @property
@@ -73,17 +74,19 @@ class Webhook:
 
     def send(self, deliveries: Sequence[Delivery]) -> list[Answer]:
         """One request each, some at a time. Where a whole round finds nobody in, the rest is not tried."""
-        if self._runner is None:
-            self._runner = asyncio.Runner()
-        return self._runner.run(self._send(deliveries))
+        if self._loop is None:
+            self._loop = LoopThread()
+        return self._loop.run(self._send(deliveries))
 
     def close(self) -> None:
         """Closes the connections."""
-        if self._runner is not None:
-            if self._client is not None:
-                self._runner.run(self._client.aclose())
-            self._runner.close()
-        self._runner = self._client = None
+        if self._loop is not None:
+            self._loop.close(self._hang_up)
+        self._loop = self._client = None
+
+    async def _hang_up(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
 
     async def _send(self, deliveries: Sequence[Delivery]) -> list[Answer]:
         if self._client is None:  # made inside the loop that it belongs to
