@@ -30,7 +30,7 @@ SCHEMA = "forecasting"
 """Where all that the suite owns stands, in databases that have schemas."""
 
 BUSY_SECONDS = 60
-"""How long a SQLite writer waits for another one's transaction."""
+"""How long whoever uses a SQLite file waits for another one that holds it."""
 
 Role = Literal["results", "source"]
 

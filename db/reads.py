@@ -22,7 +22,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.convert import as_text
-from db.engines import Warehouse
+from db.engines import BUSY_SECONDS, Warehouse
 from db.mapping import ResolvedColumn, ResolvedSource, first_line
 from db.sqlite_files import adbc_turn
 from forecasting.schema import DataError, Kind
@@ -71,6 +71,7 @@ def _sqlite(resolved: ResolvedSource, warehouse: Warehouse) -> Iterator[pa.Recor
         uri = stack.enter_context(adbc_turn(warehouse.path))
         connection = stack.enter_context(adbc_driver_sqlite.dbapi.connect(uri))
         cursor = stack.enter_context(connection.cursor())
+        cursor.execute(f"pragma busy_timeout = {BUSY_SECONDS * 1000}")  # others may write, or recover from a crash
         cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)})
         cursor.execute(sql)
         reader = stack.enter_context(cursor.fetch_record_batch())

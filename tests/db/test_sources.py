@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 
 import pyarrow as pa
 import pytest
@@ -147,6 +151,22 @@ def test_sqlite_values_of_any_type_cost_their_row_alone(tmp_path):
     }
     assert checked.table["order_id"].to_pylist() == ["0", "1", "2", "3", "4", "x"]
     assert checked.table["value"].to_pylist() == [0, 0.5, 1, 1.5, 2, 7.5]
+
+
+def test_reading_waits_for_whoever_holds_the_file(tmp_path):
+    """Such as a process that recovers it after another one's crash."""
+    path = tmp_path / "shop.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("create table orders (order_id text, placed_at text)")
+        connection.execute("insert into orders values ('1', '2024-05-01')")
+        connection.commit()
+    resolved = locate(ORDERS, open_warehouse(f"sqlite:///{path}", name="shop", role="source"))
+    hold = "import sqlite3, sys, time; c = sqlite3.connect(sys.argv[1]); c.execute('begin exclusive'); print('held')"
+    command = [sys.executable, "-u", "-c", f"{hold}; time.sleep(0.5); c.rollback()", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+        assert read_source(resolved).table.num_rows == 1
+        assert holder.wait() == 0
 
 
 def test_postgresql_types_of_its_own(postgres_database):
