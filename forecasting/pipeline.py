@@ -230,6 +230,11 @@ def backtest(
         )
     instants = _refits(start, end, refit_days)
     fit_of = np.searchsorted(instants, cases.cutoff, side="right") - 1
+    if len(instants) > 1 and not fit_of.any():
+        log.warning(
+            "All cases lie before the second fit, on %s: there is one fit. Cases every few days (--every) take more.",
+            np.datetime_as_string(instants[1], "D"),
+        )
     ledger, rows = _Ledger(task.spec.gate_metric), []
     for number, fit_until in enumerate(instants):
         part = cases.take(fit_of == number)

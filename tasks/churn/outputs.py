@@ -6,6 +6,7 @@ from forecasting.schema import AlertLedger, Column, Kind, OutputTable, Report
 from tasks.churn.options import BANDS
 
 PROBABILITY = Column("probability", Kind.NUMBER, minimum=0, maximum=1, description="of buying nothing in the horizon")
+HORIZON = Column("horizon_days", Kind.INTEGER, description="days without a purchase that `probability` speaks of")
 REASONS = Column(
     "reasons",
     Kind.JSON,
@@ -26,7 +27,7 @@ CHURN_RISKS = OutputTable(
     (
         Column("customer_id", Kind.ID),
         Column("as_of", Kind.TIMESTAMP),
-        Column("horizon_days", Kind.INTEGER),
+        HORIZON,
         PROBABILITY,
         Column("band", Kind.TEXT, choices=BANDS),
         EXPECTED,
@@ -51,7 +52,7 @@ CHURN_ALERTS = AlertLedger(
     levels=BANDS,
     value="value_at_risk",
     settled="last_purchase_at",
-    copied=(PROBABILITY, REASONS, EXPECTED, VALUE, VALUE_AT_RISK),
+    copied=(PROBABILITY, HORIZON, REASONS, EXPECTED, VALUE, VALUE_AT_RISK),
 )
 
 OUTPUTS = (CHURN_RISKS,)

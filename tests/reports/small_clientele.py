@@ -69,6 +69,7 @@ def alert(name: str, state: str = "open", days_ago: float = 0, **columns: Any) -
         "as_of": bought(days_ago),
         "band": "high",
         "probability": 0.8,
+        "horizon_days": 90,
         "reasons": [],
         "state": state,
     }

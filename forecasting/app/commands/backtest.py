@@ -51,7 +51,9 @@ def command(workspace: Workspace, **options: Any) -> ExitCode:
     console, outcome = workspace.console, result.backtest
     spec = workspace.task_class(request.task).spec
     console.say(f"{request.task}: {outcome.cases:,} cases from {_day(request.start)} to {_day(request.end)}")
-    console.table(*figures(outcome.metrics, spec))
+    headings, table = figures(outcome.metrics, spec)
+    if table:
+        console.table(headings, table)
     console.say(f"Gate {'passed' if outcome.verdict.passed else 'failed'}: {outcome.verdict.reason}")
     for file in result.files:
         console.say(str(file))

@@ -14,6 +14,7 @@ depends_on = None
 BANDS = ("low", "medium", "high")
 
 PROBABILITY = Column("probability", Kind.NUMBER, minimum=0, maximum=1)
+HORIZON = Column("horizon_days", Kind.INTEGER)
 REASONS = Column("reasons", Kind.JSON)
 EXPECTED = Column("expected_next_purchase_date", Kind.DATE, required=False, future=True)
 VALUE = Column("value", Kind.NUMBER, required=False)
@@ -24,7 +25,7 @@ RISKS = OutputTable(
     (
         Column("customer_id", Kind.ID),
         Column("as_of", Kind.TIMESTAMP),
-        Column("horizon_days", Kind.INTEGER),
+        HORIZON,
         PROBABILITY,
         Column("band", Kind.TEXT, choices=BANDS),
         EXPECTED,
@@ -48,7 +49,7 @@ ALERTS = AlertLedger(
     levels=BANDS,
     value="value_at_risk",
     settled="last_purchase_at",
-    copied=(PROBABILITY, REASONS, EXPECTED, VALUE, VALUE_AT_RISK),
+    copied=(PROBABILITY, HORIZON, REASONS, EXPECTED, VALUE, VALUE_AT_RISK),
 )
 
 

@@ -56,6 +56,12 @@ def test_windows_that_have_not_closed_count_nowhere(customers: Customers) -> Non
     assert slices == {"evaluate", "evaluate:2024-03-21"}
 
 
+def test_fits_that_no_case_follows_are_told(customers: Customers, caplog: pytest.LogCaptureFixture) -> None:
+    found = said(customers, 80, 110, refit=10)  # without --every, churn's cases stand at the start alone
+    assert len(np.unique(found.tables["churn_risks"]["cutoff"].to_numpy())) == 1
+    assert "All cases lie before the second fit, on 2024-03-31" in caplog.text
+
+
 def test_a_baseline_without_figures_is_never_the_best(customers: Customers, monkeypatch: pytest.MonkeyPatch) -> None:
     score = TASK.score
 
