@@ -1,7 +1,8 @@
 """Why a customer may leave or stay, in words that CRM reads: each of them true of the customer as of the cutoff.
 
 What moves the probability, and by how much, is the forecaster's to say (`explain`); the words tell the fact behind it,
-and read on from the strongest reason: "usually buys every 21 days, last order 64 days ago; although 12 orders so far".
+and read on from those that agree with how likely it is: "usually buys every 21 days, last order 64 days ago; although
+12 orders so far".
 """
 
 from __future__ import annotations
@@ -19,20 +20,25 @@ LEAST = 0.01
 """Probability by which a fact must move a case to be told, unless it is the strongest."""
 
 
-def reasons(told: Facts, names: tuple[str, ...], effects: np.ndarray, most: int) -> pa.Array:
-    """The reasons of n cases as JSON, string [n]: lists of {"fact", "text", "effect"}, strongest first, at most `most`.
+def reasons(told: Facts, names: tuple[str, ...], effects: np.ndarray, at_risk: np.ndarray, most: int) -> pa.Array:
+    """The reasons of n cases as JSON, string [n]: lists of {"fact", "text", "effect"}, at most `most`.
 
-    `names`: the facts; `effects`: float64 [n, facts], what each adds to the probability. Those under LEAST are left
-    out, the strongest one never is. A reason that works against the strongest begins with "although".
+    `names`: the facts; `effects`: float64 [n, facts], what each adds to the probability; `at_risk`: bool [n], whether
+    it is to be told why the customer may leave, rather than why they stay. Those that say so come first, then, each
+    beginning with "although", those that speak against it; strongest first. Under LEAST they are left out, but one is
+    always told, and one that says so wherever there is any.
     """
-    case, fact, first = _strongest(effects, most)
+    case, fact = _told(np.where(at_risk[:, None], effects, -effects), most)
     effect = effects[case, fact]
+    agrees = (effect > 0) == at_risk[case]
+    opens = np.append(True, case[1:] != case[:-1])
+    lead = agrees[np.searchsorted(case, case)]  # where no reason agrees, none goes with "although"
     texts = pa.nulls(len(case), pa.string())
     for number, name in enumerate(names):
         mine = fact == number
         words = in_words(name, told.take(case[mine]), effect[mine] > 0)
         texts = pc.replace_with_mask(texts, pa.array(mine), words)
-    although = choose((effect * effect[first] < 0, "although "), otherwise="")
+    although = choose((lead & ~agrees, "although "), otherwise="")
     quoted = pa.array([json.dumps(name, ensure_ascii=False) for name in names], pa.string()).take(pa.array(fact))
     number = pa.array(np.round(effect, 4) + 0.0).cast(pa.string())  # + 0.0: no -0
     entry = join('{"fact": ', quoted, ', "text": "', although, _escaped(texts), '", "effect": ', number, "}")
@@ -40,14 +46,18 @@ def reasons(told: Facts, names: tuple[str, ...], effects: np.ndarray, most: int)
     return join("[", pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), entry), ", "), "]")
 
 
-def _strongest(effects: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(case, fact, position of the case's strongest) of every reason told, case by case, strongest first; int64."""
-    size = np.abs(effects)
-    order = np.argsort(-size, axis=1, kind="stable")[:, :most]
-    told = np.take_along_axis(size, order, axis=1) >= LEAST
-    told[:, :1] = True
-    case, place = np.nonzero(told)
-    return case, order[case, place], np.searchsorted(case, case)
+def _told(towards: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """(case, fact), int64, of every reason told, case by case: those with a positive effect `towards` (float64 [n,
+    facts]) what is to be told first, each kind strongest first."""
+    best = towards == towards.max(axis=1, keepdims=True, initial=-1.0)
+    size = np.abs(towards) + np.where(best & (towards >= LEAST), 2.0, 0.0)  # it is told even if others are stronger
+    chosen = np.argsort(-size, axis=1, kind="stable")[:, :most]
+    effect = np.take_along_axis(towards, chosen, axis=1)
+    kept = np.abs(effect) >= LEAST
+    kept[:, :1] = True
+    order = np.argsort(np.where(kept, 0, 4) + np.where(effect > 0, 0, 2) - np.abs(effect), axis=1, kind="stable")
+    case, place = np.nonzero(np.take_along_axis(kept, order, axis=1))
+    return case, np.take_along_axis(chosen, order, axis=1)[case, place]
 
 
 def _escaped(texts: pa.Array) -> pa.Array:

@@ -22,6 +22,7 @@ def rows(customers: Customers, options: ChurnOptions, cases: Cases, forecast: Ch
     """The rows of every output table, with `case` in front: one for each case."""
     told = facts(customers, cases, options)
     probability = np.clip(forecast.at(options.horizon_days), SUREST, 1 - SUREST)
+    band = bands(probability, options)
     effects = forecast.explain() if forecast.facts else np.zeros((len(cases), 0))
     columns = {
         "case": pa.array(np.arange(len(cases)), pa.int64()),
@@ -29,9 +30,9 @@ def rows(customers: Customers, options: ChurnOptions, cases: Cases, forecast: Ch
         "as_of": _instants(cases.cutoff),
         "horizon_days": pa.array(np.full(len(cases), options.horizon_days), pa.int64()),
         "probability": pa.array(probability),
-        "band": pa.array(BANDS).take(pa.array(bands(probability, options))),
+        "band": pa.array(BANDS).take(pa.array(band)),
         "expected_next_purchase_date": expected_dates(cases, forecast),
-        "reasons": reasons(told, forecast.facts, effects, options.reasons),
+        "reasons": reasons(told, forecast.facts, effects, band > 0, options.reasons),
         "value": _nullable(told.spent),
         "value_at_risk": _nullable(probability * told.spent),
         "orders": pa.array(told.orders),

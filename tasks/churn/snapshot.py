@@ -106,8 +106,11 @@ class Snapshot:
         features = self.features.copy()
         features[:, columns] = typical.features[columns]
         if fact in ("recency", "rhythm") and self._known("overdue"):
-            # Overdue is recency beside the usual gap: it follows from the one that is typical and the one that is not.
             recency, gap, overdue = (self.names.index(name) for name in ("recency", "usual_gap", "overdue"))
+            if fact == "recency":
+                # Whether an order is long ago is a matter of the customer's own gap: typical is to be as late as most.
+                late = np.nan_to_num(typical.features[overdue]) + features[:, gap]
+                features[:, recency] = np.where(np.isnan(late), features[:, recency], late)
             features[:, overdue] = features[:, recency] - features[:, gap]
         return features
 

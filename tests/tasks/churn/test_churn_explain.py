@@ -73,8 +73,13 @@ def typical_number(typical: Typical, shown: Snapshot, name: str) -> float:
     return float(np.expm1(typical.features[shown.names.index(name)]))
 
 
+def as_late_as_most(one: Habit, usual: Callable[[str], float]) -> float:
+    """Days since the last order that are to the customer's own gap what they are to most customers'."""
+    return usual("recency") if one.orders == 1 else (one.gap + 1) * (1 + usual("overdue")) - 1
+
+
 TOWARDS: dict[str, Callable[[Habit, Callable[[str], float]], Habit]] = {
-    "recency": lambda one, usual: replace(one, recency=usual("recency")),
+    "recency": lambda one, usual: replace(one, recency=as_late_as_most(one, usual)),
     "frequency": lambda one, usual: replace(one, orders=round(usual("orders"))),
     "value": lambda one, usual: replace(one, value=usual("value_mean"), last=usual("value_mean")),
     "basket": lambda one, usual: replace(one, items=round(usual("items_mean"))),
@@ -129,8 +134,8 @@ def test_what_ships_is_explained_as_said() -> None:
     baselines, model = task.baselines(customers, example.as_of), task.fit(customers, Fit(example.as_of))
     typical = baselines["bg_nbd"].typical
     later = np.zeros(len(customers))
-    usual = typical_number(typical, shown, "recency")
-    later[cases.entity] = np.expm1(shown.column("recency").astype(float)) - usual
+    ago, as_most = (one.column("recency").astype(float) for one in (shown, shown.without("recency", typical)))
+    later[cases.entity] = np.expm1(ago) - np.expm1(as_most)
 
     def late(histories: Histories) -> Histories:
         return shifted(histories, later, example.as_of)
@@ -240,11 +245,15 @@ def test_overdue_follows_from_what_is_typical_and_what_is_not() -> None:
     customers = built(habits(11))
     shown = snapshot(customers, everyone(customers))
     typical = shown.typical()
-    for fact, usual, own in (("recency", "recency", "usual_gap"), ("rhythm", "usual_gap", "recency")):
-        changed = shown.without(fact, typical)
-        middle = typical.features[shown.names.index(usual)]
-        expected = (middle - shown.column(own)) * (1 if fact == "recency" else -1)
-        assert changed.column("overdue") == pytest.approx(expected, nan_ok=True)
+    late = shown.without("recency", typical)
+    known = np.isfinite(shown.column("usual_gap"))
+    assert known.any() and not known.all()
+    assert late.column("overdue")[known] == pytest.approx(typical.features[shown.names.index("overdue")])
+    assert late.column("recency") - late.column("usual_gap") == pytest.approx(late.column("overdue"), nan_ok=True)
+    assert late.column("recency")[~known] == pytest.approx(typical.features[shown.names.index("recency")])
+    regular = shown.without("rhythm", typical)
+    expected = shown.column("recency") - typical.features[shown.names.index("usual_gap")]
+    assert regular.column("overdue") == pytest.approx(expected)
 
 
 def test_what_most_know_nothing_of_is_typically_unknown() -> None:

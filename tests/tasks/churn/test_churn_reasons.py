@@ -95,43 +95,62 @@ def test_what_is_said_of_visits_places_baskets_and_the_shops_own_columns() -> No
     assert said(customers, "discount", True, options) == {"a": "discount: 0.12", "b": "discount: 20"}
 
 
-def told_of(effects: list[list[float]], most: int = 3) -> list[list[dict[str, Any]]]:
+def told_of(effects: list[list[float]], most: int = 3, at_risk: bool = True) -> list[list[dict[str, Any]]]:
     customers = shop(ORDERS)
     told = facts(customers, everyone(customers), ChurnOptions()).take(np.zeros(len(effects), np.int64))
-    found = reasons(told, ("recency", "frequency", "returns", "visits"), np.array(effects), most)
+    found = reasons(
+        told, ("recency", "frequency", "returns", "visits"), np.array(effects), np.full(len(effects), at_risk), most
+    )
     return [json.loads(text) for text in found.to_pylist()]
 
 
-def test_the_strongest_come_first_and_what_hardly_matters_is_left_out() -> None:
-    (found,) = told_of([[-0.004, 0.02, 0.3, -0.05]])
-    assert [(one["fact"], one["effect"]) for one in found] == [("returns", 0.3), ("visits", -0.05), ("frequency", 0.02)]
-    assert [one["text"].startswith("although ") for one in found] == [False, True, False]
+def test_what_agrees_comes_first_and_what_hardly_matters_is_left_out() -> None:
+    effects = [[-0.004, 0.02, 0.1, -0.3]]
+    (leaving,), (staying,) = told_of(effects), told_of(effects, at_risk=False)
+    assert [(one["fact"], one["effect"]) for one in leaving] == [
+        ("returns", 0.1),
+        ("frequency", 0.02),
+        ("visits", -0.3),
+    ]
+    assert [one["text"].startswith("although ") for one in leaving] == [False, False, True]
+    assert [one["fact"] for one in staying] == ["visits", "returns", "frequency"]
+    assert [one["text"].startswith("although ") for one in staying] == [False, True, True]
 
 
-def test_the_strongest_is_told_however_weak() -> None:
-    found = told_of([[0.0, 0.0, 0.0, 0.0], [0.001, 0.0, -0.004, 0.0]])
-    assert [[one["fact"] for one in case] for case in found] == [["recency"], ["returns"]]
+def test_a_reason_to_leave_is_told_of_whoever_may_leave_though_others_are_stronger() -> None:
+    (found,) = told_of([[0.02, -0.3, -0.2, -0.1]], most=2)
+    assert [one["fact"] for one in found] == ["recency", "frequency"]
+
+
+def test_the_strongest_is_told_however_weak_or_against() -> None:
+    found = told_of([[0.0, 0.0, 0.0, 0.0], [0.001, 0.0, -0.004, 0.0], [-0.2, 0.0, 0.0, -0.1]])
+    assert [[one["fact"] for one in case] for case in found] == [["recency"], ["returns"], ["recency", "visits"]]
     assert not any(one["text"].startswith("although") for case in found for one in case)
 
 
 @settings(max_examples=30)
-@given(arrays(np.float64, (4, 4), elements=st.floats(-1, 1)), st.integers(1, 5))
-def test_reasons_against_an_oracle(effects: np.ndarray, most: int) -> None:
+@given(arrays(np.float64, (4, 4), elements=st.floats(-1, 1), unique=True), st.integers(1, 5), st.booleans())
+def test_reasons_against_an_oracle(effects: np.ndarray, most: int, at_risk: bool) -> None:
     names = ("recency", "frequency", "returns", "visits")
-    for row, found in zip(effects, told_of(effects.tolist(), most), strict=True):
-        order = sorted(range(4), key=lambda place: -abs(row[place]))[:most]
-        expected = [place for rank, place in enumerate(order) if rank == 0 or abs(row[place]) >= LEAST]
+    for row, found in zip(effects, told_of(effects.tolist(), most, at_risk), strict=True):
+        towards = row if at_risk else -row
+        places = sorted(range(4), key=lambda place: -abs(row[place]))
+        lead = max(places, key=lambda place: towards[place])
+        if towards[lead] >= LEAST:
+            places = [lead, *(place for place in places if place != lead)]
+        kept = [place for rank, place in enumerate(places[:most]) if rank == 0 or abs(row[place]) >= LEAST]
+        expected = sorted(kept, key=lambda place: (towards[place] <= 0, -abs(row[place])))
         assert [one["fact"] for one in found] == [names[place] for place in expected]
         assert [one["effect"] for one in found] == pytest.approx([row[place] for place in expected], abs=5.1e-5)
-        against = [row[place] * row[expected[0]] < 0 for place in expected]
+        against = [towards[expected[0]] > 0 and towards[place] <= 0 for place in expected]
         assert [one["text"].startswith("although ") for one in found] == against
 
 
 def test_nobody_and_nothing_known() -> None:
     customers = shop(ORDERS)
     told = facts(customers, everyone(customers), ChurnOptions())
-    assert reasons(told, (), np.zeros((len(told), 0)), 3).to_pylist() == ["[]"] * len(told)
-    assert reasons(told.take(np.arange(0)), ("recency",), np.zeros((0, 1)), 3).to_pylist() == []
+    assert reasons(told, (), np.zeros((len(told), 0)), np.zeros(len(told), bool), 3).to_pylist() == ["[]"] * len(told)
+    assert reasons(told.take(np.arange(0)), ("recency",), np.zeros((0, 1)), np.zeros(0, bool), 3).to_pylist() == []
 
 
 @settings(max_examples=40)
@@ -139,7 +158,7 @@ def test_nobody_and_nothing_known() -> None:
 def test_names_of_a_shop_break_nothing(name: str) -> None:
     customers = shop({"a": [(3, 1)]}, regions={"a": name})
     told = facts(customers, everyone(customers), ChurnOptions())
-    (found,) = reasons(told, ("region",), np.array([[0.2]]), 3).to_pylist()
+    (found,) = reasons(told, ("region",), np.array([[0.2]]), np.array([True]), 3).to_pylist()
     assert json.loads(found) == [{"fact": "region", "text": f"region: {name}", "effect": 0.2}]
 
 
