@@ -31,7 +31,6 @@ def reasons(told: Facts, names: tuple[str, ...], effects: np.ndarray, at_risk: n
     case, fact = _told(np.where(at_risk[:, None], effects, -effects), most)
     effect = effects[case, fact]
     agrees = (effect > 0) == at_risk[case]
-    opens = np.append(True, case[1:] != case[:-1])
     lead = agrees[np.searchsorted(case, case)]  # where no reason agrees, none goes with "although"
     texts = pa.nulls(len(case), pa.string())
     for number, name in enumerate(names):
