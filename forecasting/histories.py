@@ -225,6 +225,13 @@ def ragged_ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths)
 
 
+def changes(values: np.ndarray) -> np.ndarray:
+    """Whether each value differs from the one before it, bool [n]; the first one does."""
+    changed = np.ones(len(values), bool)
+    changed[1:] = values[1:] != values[:-1]
+    return changed
+
+
 def _order(codes: np.ndarray, occurred_at: np.ndarray, known_at: np.ndarray | None) -> np.ndarray | slice:
     """The stable order by entity, occurred_at and known_at; a slice where the rows stand in it already."""
     keys = [codes, occurred_at] if known_at is None else [codes, occurred_at, known_at]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from forecasting.histories import changes
 from tasks.churn.lines import Lines
 
 
@@ -55,7 +56,7 @@ def basket_of(
     holds, quantity, count = holds.where(counted), np.abs(quantity[counted]), len(known_at)
     wide = int(lines.item.max(initial=0)) + 1
     item = np.sort(holds.version * wide + lines.item[holds.line])
-    distinct = item[_new(item)] // wide
+    distinct = item[changes(item)] // wide
     price = np.nan_to_num(lines.price[holds.line])
     weight = quantity * np.where(np.isnan(money.total)[holds.version], 1.0, price)
     told = lines.category[holds.line] >= 0
@@ -76,16 +77,11 @@ def _heaviest(lines: Lines, holds: Holds, weight: np.ndarray, count: int) -> np.
     wide = len(lines.categories)
     key = holds.version * wide + lines.category[holds.line]
     order = np.argsort(key, kind="stable")
-    new = _new(key[order])
+    new = changes(key[order])
     total = np.bincount(np.cumsum(new) - 1, weight[order])
     version, category = np.divmod(key[order][new], wide)
-    begins = np.flatnonzero(_new(version))
+    begins = np.flatnonzero(changes(version))
     most = np.repeat(np.maximum.reduceat(total, begins), np.diff(np.append(begins, len(version))))
     best = np.flatnonzero(total == most)[::-1]
     found[version[best]] = category[best]  # of several, numpy keeps the last assignment: the first by name
     return found
-
-
-def _new(ascending: np.ndarray) -> np.ndarray:
-    """Where a value differs from the one before it, bool [n]."""
-    return np.append(True, ascending[1:] != ascending[:-1])[: len(ascending)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecasting.features.time import harmonics
-from forecasting.histories import Histories, ragged_ranges
+from forecasting.histories import Histories, changes, ragged_ranges
 from forecasting.task import Cases
 from tasks.churn.customers import RETURN, VISIT, Customers
 from tasks.churn.shop import Shop
@@ -97,14 +97,14 @@ def _rhythm(bought: Seen, purchases: Histories) -> dict[str, np.ndarray]:
     tenure[bought.case[::-1]] = bought.age[::-1]
     day = purchases.occurred_at[bought.row].astype("datetime64[D]").astype(np.int64)
     gap = np.diff(day, prepend=day[:1]).astype(np.float64)
-    first, another_day = _changes(bought.case), gap > 0
+    first, another_day = changes(bought.case), gap > 0
     is_gap = ~first & another_day
     days_bought = bought.totals(where=first | another_day)
     gap_count = bought.totals(where=is_gap)
     usual = median(bought.case[is_gap], gap[is_gap], bought.count)
     latest = np.full(bought.count, np.nan)
     latest[bought.case[is_gap]] = gap[is_gap]
-    another_month = first | _changes(np.floor(bought.age / 30.0))
+    another_month = first | changes(np.floor(bought.age / 30.0))
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = bought.totals(gap, is_gap) / gap_count
         spread = np.sqrt(np.maximum(bought.totals(gap**2, is_gap) / gap_count - mean**2, 0.0))
@@ -117,13 +117,6 @@ def _rhythm(bought: Seen, purchases: Histories) -> dict[str, np.ndarray]:
     found |= {"gap_last": np.log1p(latest), "months_bought": np.log1p(bought.totals(where=another_month))}
     found |= {"orders": np.log1p(orders), "days_bought": np.log1p(days_bought)}
     return found | {f"orders_{span}": np.log1p(bought.totals(where=bought.age <= span)) for span in SPANS}
-
-
-def _changes(values: np.ndarray) -> np.ndarray:
-    """Whether each value differs from the one before it, bool; the first one does."""
-    changed = np.ones(len(values), bool)
-    changed[1:] = values[1:] != values[:-1]
-    return changed
 
 
 def median(case: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:

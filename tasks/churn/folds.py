@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from forecasting.histories import changes
 from forecasting.schema import NotEnoughData
 from forecasting.splits import rolling_cutoffs
 from forecasting.task import Cases, Fold, Instant
@@ -35,7 +36,8 @@ def eligible(customers: Customers, cutoffs: np.ndarray, active_days: int) -> Cas
     found = []
     for cutoff in cutoffs:  # few: they lie days apart
         row = np.flatnonzero(purchases.occurred_at >= cutoff - active_days * _DAY)
-        found.append(np.unique(owner[row[purchases.visible(row, cutoff)]]))
+        mine = owner[row[purchases.visible(row, cutoff)]]  # ascending
+        found.append(mine[changes(mine)])
     entity = np.concatenate([np.empty(0, np.int64), *found]).astype(np.int64)
     return Cases(entity, np.repeat(cutoffs, [len(part) for part in found]))
 

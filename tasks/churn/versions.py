@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from forecasting.columns import is_text, labels, numbers, objects, present
-from forecasting.histories import ragged_ranges
+from forecasting.histories import changes, ragged_ranges
 from forecasting.schema import ConfigurationError
 from tasks.churn.baskets import Holds, basket_of, money_of
 from tasks.churn.customers import COLUMNS, PURCHASE, RETURN
@@ -95,7 +95,7 @@ def _instants(orders: Orders, lines: Lines) -> tuple[np.ndarray, np.ndarray, np.
     at = np.concatenate([orders.known_at, lines.known_at[late]])
     place = np.lexsort((at, every))
     every, at = every[place], at[place]
-    new = np.append(True, (every[1:] != every[:-1]) | (at[1:] != at[:-1]))[: len(every)]
+    new = changes(every) | changes(at)
     version = np.empty(len(every), np.int64)
     version[place] = np.cumsum(new) - 1
     first = version[lines.order]  # that of the order as it first became known
