@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -15,6 +16,9 @@ from tasks.churn.customers import Customers
 from tasks.churn.forecast import ChurnForecast
 from tasks.churn.options import ChurnOptions
 from tasks.churn.outputs import CHURN_ALERTS, OUTPUTS, REPORTS
+from tasks.churn.silence import silence
+
+log = logging.getLogger(__name__)
 
 
 class ChurnTask:
@@ -56,7 +60,9 @@ class ChurnTask:
         return folds.folds(dataset, self.options, as_of)
 
     def cases(self, dataset: Customers, as_of: Instant) -> Cases:
-        """Every customer who bought within `active_days`."""
+        """Every customer who bought within `active_days`. Warns where orders seem to be missing."""
+        if told := silence(dataset, as_of):
+            log.warning(told)
         return folds.cases_at(dataset, self.options, as_of)
 
     def backtest_cases(self, dataset: Customers, start: Instant, end: Instant, every_days: int | None) -> Cases:
