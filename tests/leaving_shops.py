@@ -58,14 +58,14 @@ class Shop:
         }
 
 
-def shop(customers: int = 280, seed: int = 3) -> Shop:
-    """So many customers from the first weeks on, each with a usual gap of 5 to 25 days; a third of them stop at some
-    day. Orders know no value: it is that of their lines, of which one in thirty comes back."""
+def shop(customers: int = 280, leaving: float = 0.35, seed: int = 3) -> Shop:
+    """So many customers from the first weeks on, each with a usual gap of 5 to 25 days; the share `leaving` stop at
+    some day. Orders know no value: it is that of their lines, of which one in thirty comes back."""
     random = np.random.default_rng(seed)
     days = (END - BEGIN).days + MORE_DAYS
     names = np.array([f"c{number:03}" for number in range(customers)])
     gap, first = random.uniform(5, 25, customers), random.uniform(0, 20, customers)
-    stops = np.where(random.random(customers) < 0.35, random.uniform(40, days, customers), days)
+    stops = np.where(random.random(customers) < leaving, random.uniform(40, days, customers), days)
     at = first[:, None] + np.cumsum(gap[:, None] * random.gamma(4, 0.25, (customers, 60)), axis=1)
     who, which = np.nonzero(at < stops[:, None])
     order = np.argsort(at[who, which])
@@ -97,7 +97,7 @@ def shop(customers: int = 280, seed: int = 3) -> Shop:
 
 
 def write(directory: Path, tables: Mapping[str, pd.DataFrame], extra: str = "") -> dict[str, Path]:
-    """Writes them as CSV, and a forecasting.toml with FAST options."""
+    """Writes them as CSV, and a forecasting.toml of FAST options and what is `extra`."""
     files = {source: directory / f"{source}.csv" for source in tables}
     for source, table in tables.items():
         table.to_csv(files[source], index=False)

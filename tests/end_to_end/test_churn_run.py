@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 import standardwebhooks
 from click.testing import CliRunner
+from expected_alerts import Rules, worse
 from leaving_shops import ACTIVE, END, LEAST_VALUE, START_LIMIT
 from program import Program
 from receivers import SECRET, Receiver, Reply, Request, receiving
@@ -22,6 +23,7 @@ from forecasting.app.main import cli
 from tasks.churn.options import BANDS
 
 DAY = pd.Timedelta("1D")
+RULES = Rules(LEAST_VALUE, START_LIMIT)
 
 
 class Shell:
@@ -108,7 +110,7 @@ def test_nights_of_a_shop(shell: Shell, receiver: Receiver) -> None:
     said = shell.night(END)
     risks = shell.view("current_churn_risks")
     kept(risks, shop.purchases, END)
-    ledger, expected = shell.view("churn_alerts"), worse(None, risks, shell.view("churn_alerts")[:0])
+    ledger, expected = shell.view("churn_alerts"), worse(RULES, None, risks, shell.view("churn_alerts")[:0])
     assert len(expected) > START_LIMIT and set(expected.values()) == {"high"}
     worst = risks[risks["customer_id"].isin(expected)].nlargest(START_LIMIT, "value_at_risk")
     assert set(ledger["customer_id"]) == set(worst["customer_id"])
@@ -149,7 +151,7 @@ def test_nights_of_a_shop(shell: Shell, receiver: Receiver) -> None:
         risks, ledger = shell.view("current_churn_risks"), shell.view("churn_alerts")
         kept(risks, purchases, day)
         new = ledger[~ledger["alert_id"].isin(known["alert_id"])]
-        assert dict(zip(new["customer_id"], new["band"], strict=True)) == worse(before, risks, known)
+        assert dict(zip(new["customer_id"], new["band"], strict=True)) == worse(RULES, before, risks, known)
         assert said["alerts"]["raised"] == len(new)
         closed_rightly(known, ledger, before, risks, said["alerts"])
     assert len(ledger) > len(known) or (ledger["band"] == "medium").any(), "some became worse"
@@ -187,30 +189,11 @@ def kept(risks: pd.DataFrame, purchases: pd.DataFrame, day: pd.Timestamp) -> Non
     at_risk = risks["probability"] * risks["value"]
     assert at_risk.isna().eq(risks["value_at_risk"].isna()).all()
     assert (at_risk - risks["value_at_risk"]).abs().max() < 1e-9
-    for reasons in risks["reasons"]:
+    for reasons, at_risk in zip(risks["reasons"], risks["band"] != "low", strict=True):
         assert 1 <= len(reasons) <= 3 and all(set(one) == {"fact", "text", "effect"} for one in reasons)
-        size = [abs(one["effect"]) for one in reasons]
-        assert size == sorted(size, reverse=True) and all(one["text"] for one in reasons)
-
-
-def worse(before: pd.DataFrame | None, now: pd.DataFrame, known: pd.DataFrame) -> dict[str, str]:
-    """Whom a night should warn about, one customer at a time: worse than last night, worth it, and no news yet.
-
-    The tests' nights all lie within the cooldown of thirty days, so what was once said is not said again.
-    """
-    old = {}
-    if before is not None:  # whoever was not worth a word yesterday is news whatever the band was
-        small = before["value_at_risk"].fillna(0.0) < LEAST_VALUE
-        old = dict(zip(before["customer_id"], before["band"].mask(small, "low"), strict=True))
-    found = {}
-    for row in now.itertuples():
-        rank = BANDS.index(row.band)
-        said = [BANDS.index(band) for band in known["band"][known["customer_id"] == row.customer_id]]
-        was = BANDS.index(old[row.customer_id]) if row.customer_id in old else 1
-        worth = 0.0 if pd.isna(row.value_at_risk) else row.value_at_risk
-        if rank > was and worth >= LEAST_VALUE and not any(one >= rank for one in said):
-            found[row.customer_id] = row.band
-    return found
+        assert all(one["text"] for one in reasons)
+        towards = [one["effect"] if at_risk else -one["effect"] for one in reasons]
+        assert towards == sorted(towards, key=lambda one: (one <= 0, -abs(one))), "what agrees first, strongest first"
 
 
 def closed_rightly(

@@ -15,9 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import leaving_shops
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 import wish_shops
+from expected_alerts import Rules, replayed
 from program import Program, write_shop
 
 from db.engines import Warehouse, open_warehouse
@@ -43,6 +46,15 @@ def _clicks(directory: Path) -> Mapping[str, Path]:
     return wish_shops.write(directory, wish_shops.clicks())
 
 
+def _orders(directory: Path) -> Mapping[str, Path]:
+    """Nobody stops, so that every night has as many rows, but in ten days many buy nothing."""
+    tables = leaving_shops.shop(customers=210, leaving=0.0).before(leaving_shops.END)
+    files = leaving_shops.write(directory, tables, '[alerts.drop]\nkind = "csv"\ndirectory = "drop"\n')
+    toml = directory / "forecasting.toml"
+    toml.write_text(toml.read_text().replace(f"horizon_days = {leaving_shops.HORIZON}", "horizon_days = 10"))
+    return files
+
+
 JOBS = [
     Job(
         "demand",
@@ -56,6 +68,13 @@ JOBS = [
         _clicks,
         ("interactions", "items", "customers"),
         {"current_recommendations": 8 * (25 + 56), "current_recommendation_items": 33},  # customers and sessions
+        _points(1),
+    ),
+    Job(
+        "churn",
+        _orders,
+        ("orders", "order_lines"),
+        {"current_churn_risks": 210},
         _points(1),
     ),
 ]
@@ -85,9 +104,28 @@ def test_no_kill_shows_half_a_run(program: Program, job: Job) -> None:
             program("run", job.task, *_night(job.points), code=(0, 3, 5))  # a killed slot is free again, or was done
         assert not complaints, complaints[:3]
         assert _seen(warehouse, job.rows)[1] == job.rows
+        if job.task == "churn":
+            _alerts_are_those_of_what_was_published(warehouse)
     finally:
         warehouse.close()
     print(f"kill -9 of run {job.task} ({warehouse.dialect}): survived {survived} of {job.points}")
+
+
+def _alerts_are_those_of_what_was_published(warehouse: Warehouse) -> None:
+    """No kill lost an alert or doubled one, and each is to go out once."""
+    with warehouse.reading() as connection:
+
+        def read(table: str) -> pd.DataFrame:
+            return pd.read_sql(sa.select(sa.text("*")).select_from(sa.table(table)), connection)
+
+        runs, rows, alerts = read("runs"), dict(list(read("churn_risks").groupby("run_id"))), read("churn_alerts")
+        deliveries = read("alert_deliveries")
+    published = runs[runs["published_at"].notna()].sort_values("published_at")
+    nights = [(run.subject, rows[run.run_id]) for run in published.itertuples()]
+    expected = replayed(Rules(leaving_shops.LEAST_VALUE, leaving_shops.START_LIMIT), nights)
+    found = list(alerts[["run_id", "customer_id", "band"]].itertuples(index=False, name=None))
+    assert len(nights) >= 2 and found and sorted(found) == sorted(expected)
+    assert sorted(deliveries["alert_id"]) == sorted(alerts["alert_id"])
 
 
 def _night(number: int) -> tuple[str, ...]:

@@ -126,7 +126,7 @@ def test_a_model_needs_something_to_learn_from(shop: Customers) -> None:
 def test_an_empty_shop_is_too_small() -> None:
     empty = customers_of([order("a", None, 1)])
     assert not len(cases_at(empty, OPTIONS, START)) and not len(closed_cutoffs(empty, OPTIONS, START))
-    with pytest.raises(NotEnoughData, match="^no customer is known to have bought before 2024-01-01, and 200 are"):
+    with pytest.raises(NotEnoughData, match=r"^no customer is known to have bought before 2024-01-01, and 200 are"):
         folds(empty, OPTIONS, START)
 
 
