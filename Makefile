@@ -8,7 +8,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
        $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test faults lint format bench bench-demand bench-recommendation bench-reading bench-scale docs clean
+.PHONY: help install demo test faults lint format bench bench-demand bench-recommendation bench-churn bench-reading bench-scale docs \
+        clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -37,7 +38,7 @@ help:  ## this list
 
 install: .venv/.installed  ## the environment with the suite in it
 
-demo: .venv/.installed  ## both jobs on real sales, from an empty warehouse to the reports
+demo: .venv/.installed  ## all jobs on real sales, from an empty warehouse to the reports
 	@$(BIN)/forecasting demo
 
 test: .venv/.installed-dev  ## all tests, on SQLite and a real PostgreSQL, and the rules of import
@@ -60,7 +61,7 @@ format: .venv/.installed-dev  ## let ruff rewrite what it can
 docs: .venv/.installed  ## rewrite the command reference from the commands themselves
 	@$(BIN)/python -m forecasting.app.reference > docs/COMMANDS.md
 
-bench: bench-reading bench-scale bench-demand bench-recommendation  ## all benchmarks: accuracy beside peers, speed as ratios
+bench: bench-reading bench-scale bench-demand bench-recommendation bench-churn  ## all benchmarks: accuracy beside peers, speed as ratios
 
 bench-demand: .venv/.installed-bench  ## demand: accuracy and speed beside statsforecast and LightGBM
 	@$(BIN)/python -m benchmarks.demand
@@ -69,6 +70,10 @@ bench-recommendation: .venv/.installed-dev  ## recommendation: accuracy and spee
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.ranking
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.approximate
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.recommendation --seeds 3
+
+bench-churn: .venv/.installed-bench  ## churn: accuracy, speed and memory beside baselines and LightGBM, each target
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.churn --seeds 3
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.churn_scale
 
 bench-reading: .venv/.installed-dev  ## reading 1, 3 and 10 million rows from SQLite and PostgreSQL
 	@$(BIN)/python -m benchmarks.reading

@@ -167,8 +167,8 @@ def _warnings(
         known = sources[name].column(column)
         assert known is not None
         said.append(
-            f"source {name!r}: {rows:,} rows have a {column} that {known.refers_to!r} does not hold (such as "
-            f"{example!r}): new ones, or none at all."
+            f"source {name!r}: in {rows:,} rows {column} is none that {known.refers_to!r} holds (such as {example!r}): "
+            "new ones, or none at all."
         )
     return said
 

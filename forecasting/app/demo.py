@@ -166,7 +166,7 @@ def _load(workspace: Workspace, missing: Sequence[str], progress: Progress) -> N
 
 def _done(warehouse: Warehouse, task: str, as_of: np.datetime64) -> Run | None:
     """The latest run of a task at an instant that came to an end."""
-    at = as_of.item().replace(tzinfo=UTC)
+    at = as_of.astype("datetime64[us]").item().replace(tzinfo=UTC)
     return next(
         (run for run in runs.latest(warehouse, task, limit=1_000) if run.state == "done" and run.as_of == at), None
     )

@@ -19,7 +19,7 @@ from forecasting.schema import ExitCode, ForecastingError
 
 COMMANDS: dict[str, str] = {
     "init": "Write a commented forecasting.toml.",
-    "demo": "Run the main job on real sales that come with the suite.",
+    "demo": "Run the jobs on real sales that come with the suite.",
     "db": "Create, upgrade or take back the suite's tables.",
     "load": "Load files into the canonical source tables.",
     "check": "Check configuration, sources and data before the first run.",

@@ -55,13 +55,20 @@ TEMPLATE = """\
 # deny_categories = []           # never to be shown; deny = [] for items
 # per_category = 5               # at most so many of one category in a list
 
+# [tasks.churn]
+# horizon_days = 90              # nothing bought for so long: lost
+# active_days = 180              # customers are watched who bought within so many days
+# medium_from = 0.35             # bands of the probability to be lost
+# high_from = 0.65
+# features = []                  # extra columns of `orders`: numbers, flags or text
+# alert_from = "medium"          # the mildest band worth an alert
+# alert_cooldown_days = 30.0     # no second alert of the same band for so long
+# alert_least_value = 0.0        # no alert where probability x value is smaller
+# alert_start_limit = 100        # at most so many on the first night
+
 # [tasks.weekly-demand]          # the same task again under another name
 # type = "demand"
 # frequency = "W"
-
-# [tasks.churn]
-# horizon_days = 90              # nothing bought for so long: lost
-# alert_from = "medium"          # the mildest band worth an alert
 
 # --- Alerts: where they go; secrets come from a variable (..._env) or a file (..._file) -----------------------------
 
