@@ -10,7 +10,7 @@ HORIZON = Column("horizon_days", Kind.INTEGER, description="days without a purch
 REASONS = Column(
     "reasons",
     Kind.JSON,
-    description='a list of {"fact", "text", "effect"}, strongest first; "effect" is what the fact adds to probability',
+    description='a list of {"fact", "text", "effect"}, what agrees with the band first; "effect" is what it adds',
 )
 EXPECTED = Column(
     "expected_next_purchase_date",
