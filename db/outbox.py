@@ -183,7 +183,7 @@ def pending(warehouse: Warehouse) -> dict[str, Backlog]:
         sa.func.min(sa.case((waiting, table.created_at)), type_=UtcDateTime()).label("oldest"),
         sa.func.min(sa.case((waiting, table.next_attempt_at)), type_=UtcDateTime()).label("next_attempt_at"),
     )
-    unsettled = sa.or_(waiting, lost)
+    unsettled = table.state != sa.literal_column("'delivered'")  # spelled as the partial index has it
     errors = sa.select(table.channel, table.last_error).where(unsettled, table.last_error.is_not(None))
     with warehouse.reading() as connection:
         last = {row.channel: row.last_error for row in connection.execute(errors.order_by(table.next_attempt_at))}

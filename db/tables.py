@@ -150,3 +150,9 @@ sa.Index(
     sqlite_where=ALERT_DELIVERIES.c.state == "pending",
     postgresql_where=ALERT_DELIVERIES.c.state == "pending",
 )
+sa.Index(
+    "alert_deliveries_unsettled",  # what was delivered long ago costs nobody anything
+    ALERT_DELIVERIES.c.channel,
+    sqlite_where=ALERT_DELIVERIES.c.state != "delivered",
+    postgresql_where=ALERT_DELIVERIES.c.state != "delivered",
+)

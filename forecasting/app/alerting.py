@@ -1,16 +1,18 @@
-"""Alerts between configuration and warehouse: raised in a run, listed, acknowledged and closed by people."""
+"""Alerts between configuration and warehouse: raised in a run, listed, acknowledged, closed and forgotten by people."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from db import alerts, migrate
+from db import alerts, migrate, pruning
 from db.announcing import Alert
 from db.engines import Warehouse
+from db.pruning import Pruned
 from db.publishing import Move, Then
 from db.raising import Raised, raise_alerts
 from forecasting.app.delivering import interests
@@ -111,6 +113,32 @@ def close(workspace: Workspace, named: Named, by: str) -> Handled:
         return alerts.close(warehouse, ledger, alert_ids, by, lambda task: interests(workspace.configuration, task))
 
     return _handle(workspace, named, change)
+
+
+def prune(
+    workspace: Workspace, *, before: datetime | None = None, entities: Sequence[str] = (), channel: str | None = None
+) -> Pruned:
+    """Forgets alerts closed before an instant (aware), those about entities, and what a channel was never told.
+
+    Raises ConfigurationError for a channel that is configured: it is still to be told.
+    """
+    if before is None and not entities and channel is None:
+        raise ConfigurationError("Say what is to be forgotten.", remedy="With --before, --customer or --channel.")
+    if channel in workspace.configuration.alerts:
+        raise ConfigurationError(
+            f"The channel {channel!r} is configured, and what waits for it will be sent.",
+            remedy=f"Take [alerts.{channel}] out of {workspace.configuration.label} first.",
+        )
+    warehouse, found = _warehouse(workspace), []
+    if warehouse is None:
+        return Pruned()
+    for ledger in _ledgers(workspace, None):
+        if before is not None:
+            found.append(pruning.prune_closed(warehouse, ledger, before))
+        found.append(pruning.prune_entities(warehouse, ledger, entities))
+    if channel is not None:
+        found.append(pruning.prune_channel(warehouse, channel))
+    return Pruned(sum(one.alerts for one in found), sum(one.deliveries for one in found))
 
 
 def _handle(

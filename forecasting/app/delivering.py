@@ -11,7 +11,7 @@ import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from db import outbox
 from db.engines import Warehouse
@@ -19,9 +19,13 @@ from db.outbox import ChannelInterest, Delivery
 from forecasting.app.channels.channel import Answer, Channel, in_a_line
 from forecasting.app.channels.opening import open_channel
 from forecasting.app.config import Configuration
+from forecasting.app.migrating import is_new
 from forecasting.app.validation import did_you_mean
 from forecasting.app.workspace import Workspace
 from forecasting.schema import ConfigurationError, ExitCode, ForecastingError
+
+if TYPE_CHECKING:
+    from forecasting.pipeline import Progress
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 30.0, 6 * 3600.0
 """Seconds between two attempts."""
@@ -72,7 +76,8 @@ class DeliveryReport:
         """The same for a person: a line for each channel that had something to do, and what nobody sends."""
         lines = [one.line for one in self.channels if one.delivered or one.failed or one.given_up or one.error]
         return lines + [
-            f"{count:,} deliveries wait for {name}, which is no channel of the configuration"
+            f"{count:,} deliveries wait for {name}, which is no channel of the configuration: configure it again, or "
+            f"give them up with `forecasting alerts prune --channel {name}`"
             for name, count in self.orphans
         ]
 
@@ -94,13 +99,17 @@ def interests(configuration: Configuration, task: str) -> tuple[ChannelInterest,
 
 
 def deliver(
-    workspace: Workspace, *, channel: str | None = None, given_up: bool = False, worker: str | None = None
+    workspace: Workspace,
+    *,
+    channel: str | None = None,
+    given_up: bool = False,
+    worker: str | None = None,
+    progress: Progress = lambda what, done, total: None,
 ) -> DeliveryReport:
     """Sends what is due, through every configured channel or through one; what stands in the way is in the report.
 
     `given_up`: what was given up is tried again as well. `worker`: the holder of the leases, this process by default.
-    Raises ConfigurationError for a channel that is not
-    configured.
+    Raises ConfigurationError for a channel that is not configured.
     """
     configured = workspace.configuration.alerts
     if channel is not None and channel not in configured:
@@ -108,13 +117,13 @@ def deliver(
             f"There is no channel {channel!r}.",
             remedy=did_you_mean(channel, configured) or f"Add [alerts.{channel}] to {workspace.configuration.label}.",
         )
-    if not configured:
+    if not configured and is_new(workspace, workspace.results(prepare=False)):
         return DeliveryReport()
     warehouse = workspace.results()
     names = [channel] if channel is not None else list(configured)
     for name in names if given_up else ():
         outbox.revive(warehouse, name)
-    reports = [_work_off(workspace, warehouse, name, worker) for name in names]
+    reports = [_work_off(workspace, warehouse, name, worker, progress) for name in names]
     backlog = outbox.pending(warehouse)
     orphans = tuple((name, one.pending) for name, one in backlog.items() if name not in configured and one.pending)
     return DeliveryReport(tuple(reports), orphans)
@@ -122,8 +131,11 @@ def deliver(
 
 def deliver_after_runs(workspace: Workspace) -> DeliveryReport:
     """The same at the end of a run, whose rows are published whatever happens here: a failure is a warning."""
+    if not workspace.configuration.alerts:
+        return DeliveryReport()
     try:
-        report = deliver(workspace)
+        with workspace.console.progress() as progress:
+            report = deliver(workspace, progress=progress)
     except Exception as error:
         problem = (
             error if isinstance(error, ForecastingError) else workspace.console.unexpected(error, "alerts deliver")
@@ -143,15 +155,19 @@ def pause(attempts: int, dice: random.Random | None = None) -> float:
     return (dice or random).uniform(SHORTEST_PAUSE, longest)
 
 
-def _work_off(workspace: Workspace, warehouse: Warehouse, name: str, worker: str | None) -> ChannelReport:
+def _work_off(
+    workspace: Workspace, warehouse: Warehouse, name: str, worker: str | None, progress: Progress
+) -> ChannelReport:
     """One channel: everything that is due, until nothing is or nobody answers."""
-    tally = _Tally()
+    tally, before = _Tally(), outbox.pending(warehouse).get(name)
+    total = before.pending if before else 0
     try:
         channel = open_channel(workspace, name)
         try:
             while batch := outbox.take(warehouse, name, worker, channel.batch, channel.patience + LEASE_MARGIN):
                 answers = _send(workspace, name, channel, batch)
                 _mark(workspace, warehouse, name, batch, answers, tally)
+                progress(f"alerts through {name}", min(tally.tried, total), total)
                 if any(answer.state == "untried" for answer in answers):
                     break
         finally:
@@ -169,6 +185,11 @@ class _Tally:
     failed: int = 0
     given_up: int = 0
     error: str = ""
+
+    @property
+    def tried(self) -> int:
+        """How many deliveries came to an end of some kind."""
+        return self.delivered + self.failed + self.given_up
 
 
 def _send(workspace: Workspace, name: str, channel: Channel, batch: Sequence[Delivery]) -> list[Answer]:

@@ -50,6 +50,14 @@ def upgrade() -> None:
         sqlite_where=pending,
         postgresql_where=pending,
     )
+    unsettled = sa.column("state", sa.Text) != sa.literal_column("'delivered'")
+    op.create_index(
+        "alert_deliveries_unsettled",
+        "alert_deliveries",
+        ["channel"],
+        sqlite_where=unsettled,
+        postgresql_where=unsettled,
+    )
 
 
 def downgrade() -> None:

@@ -171,3 +171,16 @@ def test_status_says_what_waits(three: Path, forecasting: Forecasting) -> None:
     said = document(forecasting("status", "--json"))
     assert [(one["channel"], one["pending"], one["given_up"]) for one in said["backlog"]] == [("crm", 3, 0)]
     assert "alerts through crm: 3 waiting since" in forecasting("status").stdout
+
+
+def test_pruning_forgets_what_it_is_told_to(three: Path, forecasting: Forecasting) -> None:
+    forecasting("alerts", "close", "--customer", "Ann", "--by", "Eve")
+    assert document(forecasting("alerts", "prune", "--before", "2024-05-01", "--json"))["alerts"] == 0
+    said = document(forecasting("alerts", "prune", "--before", "2100-01-01", "--customer", "Bob", "--json"))
+    assert (said["command"], said["alerts"], said["deliveries"]) == ("alerts prune", 2, 3)
+    assert state(forecasting) == {"Cat": "open"}
+    assert "0 alerts and 1 deliveries" in forecasting("alerts", "prune", "--channel", "crm").stdout
+    assert document(forecasting("status", "--json"))["backlog"] == []
+    refused = forecasting("alerts", "prune", "--channel", "drop")
+    assert refused.exit_code == 2 and "'drop' is configured" in refused.stderr
+    assert forecasting("alerts", "prune").exit_code == 2

@@ -36,7 +36,7 @@ from forecasting.app.main import cli
 from forecasting.app.workspace import Workspace
 from forecasting.schema import ConfigurationError, ExitCode
 
-WEBHOOK = '[alerts.{name}]\nkind = "webhook"\nurl_env = "HOOK_{name}"\nsecret_env = "SIGNING"\ntimeout_seconds = 0.5\n'
+WEBHOOK = '[alerts.{name}]\nkind = "webhook"\nurl_env = "HOOK_{name}"\nsecret_env = "SIGNING"\ntimeout_seconds = 1.5\n'
 
 
 class House:
@@ -229,9 +229,41 @@ def test_deliveries_of_a_channel_that_is_gone_are_told(small: House) -> None:
         small.text = ""
         small.webhook("new", receiver)
         report = deliver(small.workspace())
-    assert report.orphans == (("old", 3),) and "3 deliveries wait for old" in report.lines[0]
-    with pytest.raises(ConfigurationError, match="Did you mean 'new'"):
+        small.text = ""
+        assert deliver(small.workspace()).orphans == report.orphans, "nor are they silent where no channel is left"
+    assert report.orphans == (("old", 3),) and "alerts prune --channel old" in report.lines[0]
+
+
+def test_a_channel_misspelt(small: House) -> None:
+    with receiving() as receiver, pytest.raises(ConfigurationError, match="Did you mean 'new'"):
+        small.webhook("new", receiver)
         deliver(small.workspace(), channel="nwe")
+
+
+def test_long_deliveries_show_how_far_they_are(small: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[tuple[str, int, int]] = []
+    with receiving(lambda number, request: Reply(500 if number == 3 else 200)) as receiver:
+        small.webhook("crm", receiver)
+        small.night(0, 150)
+        deliver(small.workspace(), progress=lambda *said: shown.append(said))
+    assert shown == [("alerts through crm", done, 150) for done in (64, 128, 150)]
+
+
+def test_a_terminal_sees_it_after_runs_too(small: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+
+    @contextmanager
+    def progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+        yield lambda what, done, total: shown.append(what)
+
+    monkeypatch.setattr(Console, "progress", progress)
+    with receiving() as receiver:
+        small.webhook("crm", receiver)
+        small.night(0, 1)
+        deliver_after_runs(small.workspace())
+        small.night(1, 2)
+        commanded(small, monkeypatch, "alerts", "deliver")
+    assert shown == ["alerts through crm"] * 2
 
 
 def test_at_the_end_of_a_run_failure_is_a_warning(
@@ -427,8 +459,11 @@ def test_a_run_ends_with_deliveries_but_a_dry_run_does_not(
     forecasting: Forecasting, shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[Workspace] = []
+    (shop / "forecasting.toml").write_text('[alerts.drop]\nkind = "csv"\ndirectory = "drop"\n')
     monkeypatch.setattr("forecasting.app.commands.run.run_all", lambda *arguments: ([], ExitCode.DONE))
-    monkeypatch.setattr("forecasting.app.delivering.deliver", lambda workspace: calls.append(workspace) or 1 / 0)
+    monkeypatch.setattr(
+        "forecasting.app.delivering.deliver", lambda workspace, **keys: calls.append(workspace) or 1 / 0
+    )
     result = document(forecasting("run", "demand", "--json"))
     assert result["deliveries"]["channels"] == [] and result["exit_code"] == 0 and len(calls) == 1
     forecasting("run", "demand", "--dry-run")

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from watched_customers import CRM, FILE, SULKS, Mood, Nights, day
 
-from db import alerts, outbox
+from db import alerts
 from db.alert_ledgers import ledger_table
 from db.engines import open_warehouse
 from db.outbox import Delivery, delivered, delivery_id, failed, give_back, of_run, pending, revive, take
@@ -232,16 +232,28 @@ def test_raising_twice_leaves_what_was_told(nights):
         assert connection.scalar(sa.select(sa.func.count()).select_from(ledger_table(SULKS))) == 1
 
 
-def test_the_index_of_what_is_due_is_used(nights):
-    """What was delivered long ago costs a sender nothing."""
+def test_what_was_delivered_long_ago_costs_nobody_anything(nights):
+    """Neither who asks what is due nor who counts what waits reads it: both have their index."""
     nights.publish(0, {"a": "high"})
-    table = ALERT_DELIVERIES.c
-    due = sa.select(table.delivery_id).where(outbox._pending(), table.channel == "crm", table.next_attempt_at <= day(9))
-    with nights.warehouse.reading() as connection:
-        compiled = due.compile(connection.engine, compile_kwargs={"literal_binds": True})
+    statements: list[tuple[str, object]] = []
+    house = nights.warehouse
+
+    def note(connection, cursor, statement, parameters, context, many) -> None:
+        if "alert_deliveries" in statement and statement.lower().startswith("select"):
+            statements.append((statement, parameters))
+
+    sa.event.listen(house.engine, "before_cursor_execute", note)
+    pending(house)
+    take(house, "crm")
+    sa.event.remove(house.engine, "before_cursor_execute", note)
+    plans = []
+    with house.reading() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.DDL("set local enable_seqscan = off"))
-            plan = connection.exec_driver_sql(f"explain {compiled}").scalars()
-        else:
-            plan = (row.detail for row in connection.exec_driver_sql(f"explain query plan {compiled}"))
-        assert "alert_deliveries_due" in " ".join(plan)
+        explain = "explain" if connection.dialect.name == "postgresql" else "explain query plan"
+        for statement, parameters in statements:
+            rows = connection.exec_driver_sql(f"{explain} {statement}", parameters)
+            plans.append("\n".join(str(tuple(row)) for row in rows))
+    assert len(plans) == 5
+    assert all("alert_deliveries_unsettled" in plan for plan in plans[:2]), plans
+    assert "alert_deliveries_due" in plans[3]

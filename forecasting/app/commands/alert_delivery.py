@@ -31,12 +31,12 @@ def command(workspace: Workspace, channel: str | None, given_up: bool, watch: fl
     channel. Each arrives at least once, and under the same key if more than once. Exit code 1 where something failed
     or was given up.
     """
-    report = deliver(workspace, channel=channel, given_up=given_up)
+    report = _deliver(workspace, channel, given_up)
     _say(workspace, report)
     while watch is not None:
         try:
             time.sleep(watch)
-            report = deliver(workspace, channel=channel)
+            report = _deliver(workspace, channel)
         except KeyboardInterrupt:  # the way in which watching ends
             break
         _say(workspace, report, repeated=True)
@@ -44,10 +44,15 @@ def command(workspace: Workspace, channel: str | None, given_up: bool, watch: fl
     return report.exit_code
 
 
+def _deliver(workspace: Workspace, channel: str | None, given_up: bool = False) -> DeliveryReport:
+    with workspace.console.progress() as progress:
+        return deliver(workspace, channel=channel, given_up=given_up, progress=progress)
+
+
 def _say(workspace: Workspace, report: DeliveryReport, *, repeated: bool = False) -> None:
     for line in report.lines:
         workspace.console.say(line)
-    if not report.channels:
+    if not workspace.configuration.alerts:
         workspace.console.say(
             f"No channel is configured: add a table [alerts.NAME] to {workspace.configuration.label}."
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable, Sequence
+from datetime import UTC
 from typing import Any
 
 import click
@@ -11,7 +12,7 @@ import click
 from forecasting.app import alerting
 from forecasting.app.alerting import Entry, Handled, Named
 from forecasting.app.commands import alert_delivery
-from forecasting.app.options import global_options, with_workspace
+from forecasting.app.options import INSTANT, global_options, with_workspace
 from forecasting.app.workspace import Workspace
 from forecasting.schema import ALERT_STATES, AlertLedger, ConfigurationError
 
@@ -19,7 +20,7 @@ from forecasting.schema import ALERT_STATES, AlertLedger, ConfigurationError
 @click.group("alerts", context_settings={"help_option_names": ["-h", "--help"]})
 @global_options
 def command() -> None:
-    """List, deliver, acknowledge and close the alerts that tasks raised.
+    """List, deliver, acknowledge, close and prune the alerts that tasks raised.
 
     A run raises an alert when something that a task watches gets worse, such as a customer's risk of leaving, and
     closes it when that has settled itself. It stays open until every channel of [alerts.NAME] was told of it, then is
@@ -111,6 +112,32 @@ def close(
     """
     handled = alerting.close(workspace, Named(ids, entities, task), by or _user())
     _say(workspace, "close", handled)
+
+
+@command.command("prune")
+@click.option("--before", type=INSTANT, metavar="T", help="Alerts that were closed before T.")
+@click.option(
+    "--customer",
+    "--entity",
+    "entities",
+    metavar="ID",
+    multiple=True,
+    help="Every alert about this customer, open ones too; may be repeated.",
+)
+@click.option("--channel", metavar="NAME", help="What a channel was never told that is no longer configured.")
+@global_options
+@with_workspace
+def prune(workspace: Workspace, before: Any, entities: tuple[str, ...], channel: str | None) -> None:
+    """Delete alerts and their deliveries for good.
+
+    Nothing else ever does: call it where they grow too many, or where a customer has asked to be forgotten, once the
+    sources know nothing of them any more. No channel is told. Whoever is forgotten within the cooldown may be alerted
+    about anew.
+    """
+    moment = before.astype("datetime64[us]").item().replace(tzinfo=UTC) if before is not None else None
+    pruned = alerting.prune(workspace, before=moment, entities=entities, channel=channel)
+    workspace.console.say(f"Deleted {pruned.alerts:,} alerts and {pruned.deliveries:,} deliveries.")
+    workspace.console.document("alerts prune", vars(pruned))
 
 
 def _say(workspace: Workspace, name: str, handled: Handled) -> None:
