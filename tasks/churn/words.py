@@ -71,8 +71,10 @@ def _trend(told: Facts, raises: np.ndarray) -> pa.Array:
 def _tenure(told: Facts, raises: np.ndarray) -> pa.Array:
     days = told.ago(told.first_at)
     months, years = (np.round(days / unit).astype(np.int64) for unit in (_MONTH_DAYS, _YEAR_DAYS))
+    first, once = join("first order ", _ago(told, told.first_at)), told.orders == 1
     return choose(
-        (days < 2 * _MONTH_DAYS, join("first order ", _ago(told, told.first_at))),
+        (once & raises, join(first, ", none since")),  # all that BG/NBD knows of who bought once
+        (once | (days < 2 * _MONTH_DAYS), first),
         (days < 2 * _YEAR_DAYS, join("customer for ", _count(months, "month"))),
         otherwise=join("customer for ", _count(years, "year")),
     )

@@ -75,8 +75,8 @@ def _say(workspace: Workspace, attempt: Attempt) -> None:
         console.say(f"  {result.reason}")
     if result.alerts is not None:
         alerts = result.alerts
-        held_back = f", {alerts.held_back:,} held back on a first night" if alerts.held_back else ""
-        console.say(f"  alerts: {alerts.raised:,} raised, {alerts.closed:,} closed{held_back}")
+        held_back = f", {alerts.held_back:,} of less value held back" if alerts.held_back else ""
+        console.say(f"  alerts: {alerts.raised:,} raised{held_back}, {alerts.closed:,} closed")
     for report in result.reports:
         console.say(f"  {report}")
 

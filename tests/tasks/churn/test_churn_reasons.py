@@ -55,6 +55,8 @@ def said(customers: Customers, fact: str, raises: bool, options: ChurnOptions | 
         ("trend", False, "old", "1 order in the last 90 days, none in the 90 before"),
         ("tenure", True, "returner", "first order 40 days ago"),
         ("tenure", True, "regular", "customer for 5 months"),
+        ("tenure", True, "once", "first order 121 days ago, none since"),
+        ("tenure", False, "once", "first order 121 days ago"),
         ("tenure", False, "old", "customer for 4 years"),
         ("value", True, "regular", "spends less than before: last order 20, usually 85"),
         ("value", False, "regular", "spent 370 in the last 365 days"),
