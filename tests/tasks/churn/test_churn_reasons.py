@@ -53,7 +53,7 @@ def said(customers: Customers, fact: str, raises: bool, options: ChurnOptions | 
         ("trend", True, "once", "no order in the last 90 days, 1 in the 90 before"),
         ("trend", False, "daily", "3 orders in the last 90 days"),
         ("trend", False, "old", "1 order in the last 90 days, none in the 90 before"),
-        ("tenure", True, "returner", "first order 40 days ago"),
+        ("tenure", True, "returner", "first order 40 days ago, none since"),
         ("tenure", True, "regular", "customer for 5 months"),
         ("tenure", True, "once", "first order 121 days ago, none since"),
         ("tenure", False, "once", "first order 121 days ago"),
