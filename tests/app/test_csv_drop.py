@@ -57,6 +57,19 @@ def test_it_holds_all_of_the_run_and_writing_it_again_changes_nothing(tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == [NAME], "nothing half written stays"
 
 
+def test_a_run_of_many_batches_is_written_once(tmp_path: Path) -> None:
+    """Until it has more to tell: somebody closed an alert of it by hand."""
+    every = [delivery(number) for number in range(6)]
+    channel = drop(tmp_path, every)
+    channel.send(every[:2])
+    (tmp_path / NAME).unlink()  # whoever picks files up was quick
+    assert [one.state for one in channel.send(every[2:])] == ["delivered"] * 4
+    assert not (tmp_path / NAME).exists()
+    every.append(delivery(1, "closed"))
+    channel.send(every[6:])
+    assert len(table(tmp_path / NAME)) == 7
+
+
 def test_runs_have_files_of_their_own(tmp_path: Path) -> None:
     later = replace(delivery(2, run_id="run-2"), as_of=datetime(2026, 3, 2, 4, 30, tzinfo=UTC))
     drop(tmp_path, [delivery(1), later]).send([delivery(1), later])

@@ -30,6 +30,7 @@ class CsvDrop:
 
     def __init__(self, directory: Path, of_run: Callable[[str], list[Delivery]], ledgers: Ledgers, *, where: str):
         self._directory, self._of_run, self._ledgers, self._where = directory, of_run, ledgers, where
+        self._written: dict[str, set[str]] = {}  # what the files hold that this object wrote
 
     def check(self) -> list[str]:
         """Raises ConfigurationError where the directory is none, or may not be written."""
@@ -43,11 +44,15 @@ class CsvDrop:
         return []
 
     def send(self, deliveries: Sequence[Delivery]) -> list[Answer]:
-        """Writes the file of every run among them."""
+        """Writes the file of every run among them, unless a batch before has: it then held all of the run."""
         answers: dict[str, Answer] = {}
-        for run_id in dict.fromkeys(delivery.run_id for delivery in deliveries):
+        told: dict[str, set[str]] = {}
+        for delivery in deliveries:
+            told.setdefault(delivery.run_id, set()).add(delivery.delivery_id)
+        for run_id, theirs in told.items():
             try:
-                self._write(self._of_run(run_id))
+                if not theirs <= self._written.get(run_id, set()):
+                    self._written[run_id] = self._write(self._of_run(run_id))
                 answers[run_id] = DELIVERED
             except OSError as error:
                 answers[run_id] = Answer("failed", f"the file cannot be written: {error.strerror or error}")
@@ -56,7 +61,8 @@ class CsvDrop:
     def close(self) -> None:
         """Nothing stays open."""
 
-    def _write(self, deliveries: list[Delivery]) -> None:
+    def _write(self, deliveries: list[Delivery]) -> set[str]:
+        """Writes the file of a run; the keys of what it holds."""
         self._directory.mkdir(parents=True, exist_ok=True)
         target = self._directory / file_name(deliveries[0])
         self._tidy(target)
@@ -71,6 +77,7 @@ class CsvDrop:
             aside.unlink(missing_ok=True)
             raise
         _sync(self._directory)
+        return {delivery.delivery_id for delivery in deliveries}
 
     def _tidy(self, target: Path) -> None:
         for part in self._directory.glob(f".{target.name}.*.part"):
