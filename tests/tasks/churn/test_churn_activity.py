@@ -86,7 +86,7 @@ def test_expected_purchases_of_a_week_case_by_case() -> None:
     assert different.sum() == len(pairs)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, 500), min_size=3, max_size=3), st.lists(st.floats(0.1, 500), min_size=3, max_size=3))
 def test_levels_lie_between_what_was_found_and_the_usual(observed: list[int], expected: list[float]) -> None:
     seen, waited = np.array(observed, float), np.array(expected)

@@ -130,7 +130,7 @@ def test_the_strongest_is_told_however_weak_or_against() -> None:
     assert not any(one["text"].startswith("although") for case in found for one in case)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(arrays(np.float64, (4, 4), elements=st.floats(-1, 1), unique=True), st.integers(1, 5), st.booleans())
 def test_reasons_against_an_oracle(effects: np.ndarray, most: int, at_risk: bool) -> None:
     names = ("recency", "frequency", "returns", "visits")
@@ -155,7 +155,7 @@ def test_nobody_and_nothing_known() -> None:
     assert reasons(told.take(np.arange(0)), ("recency",), np.zeros((0, 1)), np.zeros(0, bool), 3).to_pylist() == []
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.text(min_size=1).filter(lambda text: text.isprintable() or "\n" in text))
 def test_names_of_a_shop_break_nothing(name: str) -> None:
     customers = shop({"a": [(3, 1)]}, regions={"a": name})
