@@ -38,7 +38,7 @@ def test_the_documents_show_commands() -> None:
     shown = {command.split()[0] for command in documented()}
     assert {"init", "check", "load", "run", "report", "status", "tasks", "db"} <= shown
     alerts = {command.split()[1] for command in documented() if command.startswith("alerts")}
-    assert alerts == {"list", "deliver", "acknowledge", "close"}
+    assert {"list", "deliver", "acknowledge", "close"} <= alerts
 
 
 def orders_of_customers_who_left() -> pd.DataFrame:
