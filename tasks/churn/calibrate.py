@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tasks.churn.forecast import SUREST
+
 NETWORK_SHARE = 0.4
 """The network's share of the log-odds; the regression has the rest."""
 
@@ -32,6 +34,6 @@ def blended(network: np.ndarray, regression: np.ndarray, shift: np.ndarray, shar
 
 
 def log_odds(probability: np.ndarray) -> np.ndarray:
-    """log(p / (1 - p)), float64, of probabilities kept off 0 and 1."""
-    kept = np.clip(probability, 1e-12, 1 - 1e-12)
+    """log(p / (1 - p)), float64, of probabilities kept off 0 and 1, so that one part's folly is not both's."""
+    kept = np.clip(probability, SUREST, 1 - SUREST)
     return np.log(kept) - np.log1p(-kept)

@@ -37,7 +37,6 @@ class CaseBatch(Batch):
     region: Tensor = declare("rows", torch.int64)
     watched: Tensor | None = declare("rows intervals", optional=True)
     event: Tensor | None = declare("rows intervals", optional=True)
-    weight: Tensor | None = declare("rows", optional=True)
 
 
 @dataclass(frozen=True, eq=False)

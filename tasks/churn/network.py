@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from forecasting.encoders import EncoderConfig, build_encoder
 from forecasting.heads import HazardHead
-from forecasting.losses import censored_hazard, weighted_mean
+from forecasting.losses import censored_hazard
 from tasks.churn.inputs import CaseBatch
 
 
@@ -78,7 +78,7 @@ class HazardNetwork(nn.Module):
 def hazard_loss(network: nn.Module, cases: CaseBatch) -> Tensor:
     """The mean over cases of the likelihood of when the next purchase came, as far as it was watched."""
     assert cases.watched is not None and cases.event is not None
-    return weighted_mean(censored_hazard(network(cases), cases.watched, cases.event), cases.weight)
+    return censored_hazard(network(cases), cases.watched, cases.event).mean()
 
 
 def _embedding(codes: int, width: int) -> nn.Embedding:

@@ -10,14 +10,13 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-from torch import nn
 
 from forecasting.batches import Bucketed
 from forecasting.callbacks import Report
 from forecasting.checkpoints import Checkpoint
 from forecasting.schema import NotEnoughData
 from forecasting.seeds import derive, seeded
-from forecasting.trainer import TrainingConfig, mean_loss, train
+from forecasting.trainer import TrainingConfig, train
 from tasks.churn.fitted import FittedNetwork
 from tasks.churn.inputs import CaseBatch, InputLayout, event_counts, watched_intervals
 from tasks.churn.network import HazardNetwork, NetworkConfig, hazard_loss
@@ -61,8 +60,6 @@ def fit_network(
     *,
     seed: int = 0,
     epochs: int | None = None,
-    validation: tuple[Snapshot, Outcomes] | None = None,
-    weights: np.ndarray | None = None,
     checkpoint: Path | None = None,
     progress: Progress = lambda done, total, note: None,
     effort: Effort | None = None,
@@ -70,11 +67,8 @@ def fit_network(
     """Networks that learnt from n cases when the next purchase comes, by interval between `edges`, float64 [K + 1]
     days, ascending from 0.
 
-    `epochs`: train for so many of the schedule that `options.epochs` and the effort lay out, by default all. With
-    `validation`, later cases, the weights of the epoch that foretells them best are kept, and `epochs` of the result
-    says which that was.
-    `weights`: float32 [n], how much each case counts, equal by default. `checkpoint`: a directory to resume from after
-    a kill. Raises NotEnoughData where no case was watched for any time.
+    `epochs`: train for so many of the schedule that `options.epochs` and the effort lay out, by default all.
+    `checkpoint`: a directory to resume from after a kill. Raises NotEnoughData where no case was watched for any time.
     """
     effort = effort or Effort.for_cases(len(snapshot))
     edges = np.asarray(edges, np.float64)
@@ -83,8 +77,7 @@ def fit_network(
             "No customer was watched for any time after a cutoff: there is nothing to learn from.",
             remedy="Load more history, or run again when there is some.",
         )
-    lessons = _Lessons.of(InputLayout.fit(snapshot), snapshot, outcome, edges, weights)
-    later = None if validation is None else _Lessons.of(lessons.layout, *validation, edges, None)
+    lessons = _Lessons.of(InputLayout.fit(snapshot), snapshot, outcome, edges)
     most = min(options.epochs, effort.epochs)
     epochs = min(epochs or most, most)
     networks = []
@@ -100,25 +93,22 @@ def fit_network(
         saved = None
         if checkpoint is not None:
             saved = Checkpoint(checkpoint / f"network-{number}", key=f"{options}|{effort}|{lessons.digest()}")
-        result = train(
+        train(
             network,
             Bucketed(lessons.lengths, effort.batch, lessons.batch),
             hazard_loss,
             config,
-            validate=None if later is None else later.judge,
             callbacks=[Report(_share_of(progress, number, effort.members))],
             checkpoint=saved,
         )
         networks.append(network)
-        if later is not None:  # the others train for as many: one choice, not several that each look
-            epochs, later = result.best_epoch, None
     return FittedNetwork(lessons.layout, networks, edges, epochs)
 
 
 @dataclass(frozen=True, eq=False)
 class _Lessons:
     """Cases and what became of them, scaled. `table` float32 [n, F], `region` int64 [n], `lengths` int64 [n] events,
-    `watched` float32 [n, K], `event` bool [n, K], `weight` float32 [n]."""
+    `watched` float32 [n, K], `event` bool [n, K]."""
 
     layout: InputLayout
     snapshot: Snapshot
@@ -127,14 +117,10 @@ class _Lessons:
     lengths: np.ndarray
     watched: np.ndarray
     event: np.ndarray
-    weight: np.ndarray
 
     @staticmethod
-    def of(
-        layout: InputLayout, snapshot: Snapshot, outcome: Outcomes, edges: np.ndarray, weights: np.ndarray | None
-    ) -> _Lessons:
+    def of(layout: InputLayout, snapshot: Snapshot, outcome: Outcomes, edges: np.ndarray) -> _Lessons:
         watched, event = watched_intervals(outcome, edges)
-        weight = np.ones(len(snapshot), np.float32) if weights is None else np.asarray(weights, np.float32)
         return _Lessons(
             layout,
             snapshot,
@@ -143,7 +129,6 @@ class _Lessons:
             event_counts(snapshot.latest),
             watched,
             event,
-            weight / max(float(weight.mean()), 1e-12) if len(weight) else weight,
         )
 
     def batch(self, rows: np.ndarray) -> CaseBatch:
@@ -156,25 +141,19 @@ class _Lessons:
             region=torch.from_numpy(self.region[rows]),
             watched=torch.from_numpy(self.watched[rows]),
             event=torch.from_numpy(self.event[rows].astype(np.float32)),
-            weight=torch.from_numpy(self.weight[rows]),
         )
-
-    def judge(self, network: nn.Module) -> float:
-        """Mean loss of a network on all of them: a `forecasting.trainer.Validation`."""
-        order = np.argsort(self.lengths, kind="stable")
-        return mean_loss(network, Bucketed(order, 2048, lambda rows: self.batch(order[rows]), False), hazard_loss)
 
     def hazards(self) -> np.ndarray:
         """What the intervals' cumulative hazards are for all together (Nelson and Aalen), float64 [K], NaN where
         nobody was watched."""
-        exposure = (self.watched * self.weight[:, None]).sum(axis=0, dtype=np.float64)
-        events = (self.event * self.weight[:, None]).sum(axis=0, dtype=np.float64)
+        exposure = self.watched.sum(axis=0, dtype=np.float64)
+        events = self.event.sum(axis=0, dtype=np.float64)
         exposure -= events / 2  # about half of the interval was lived through before the purchase
         return np.where(exposure > 0, (events + 0.5) / np.maximum(exposure + 1.0, 1.0), np.nan)
 
     def digest(self) -> str:
         """What tells these lessons from others."""
-        parts = (self.table, self.region, self.watched, self.event, self.weight, self.lengths)
+        parts = (self.table, self.region, self.watched, self.event, self.lengths)
         return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
 
 

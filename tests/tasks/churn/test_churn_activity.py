@@ -137,10 +137,13 @@ def test_no_season_is_seen_in_half_a_year() -> None:
 
 
 def test_the_last_quarter_is_busier_in_retail() -> None:
-    days = np.array(["2024-03-31", "2024-09-30", "2024-10-01", "2024-12-31", "1969-12-31"], "datetime64[us]")
-    first, third, fourth, last, long_ago = usual_season(days)
+    days = np.array(["2024-02-15", "2024-08-15", "2024-11-15", "1969-11-15", "2024-10-01"], "datetime64[us]")
+    first, third, fourth, long_ago, between = usual_season(days)
     assert abs(first - third) < 0.01
-    assert fourth == last == long_ago > third + 0.1
+    assert fourth == long_ago > third + 0.1
+    assert abs(between - (third + fourth) / 2) < 0.01
+    year = usual_season(np.arange("2023-01-01", "2025-01-01", dtype="datetime64[D]").astype("datetime64[us]"))
+    assert np.abs(np.diff(year)).max() < 0.01
 
 
 def test_the_activity_of_a_shop_is_found() -> None:
