@@ -35,7 +35,8 @@ CHUNK_ROWS = 100_000
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended that has rows. `subject` is whose they are (model, champion, baseline:NAME), `rows` how many
-    in all tables; `champion` makes `model_id` the task's champion if the pointer moves."""
+    in all tables; `champion` makes `model_id` the task's champion if the pointer moves. `reason`: what the gate said.
+    """
 
     rows: int
     subject: str
@@ -43,6 +44,7 @@ class Outcome:
     model_id: str | None = None
     champion: bool = False
     exit_code: int = 0
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,7 @@ def publish(
                 fallback=outcome.fallback,
                 model_id=outcome.model_id,
                 exit_code=outcome.exit_code,
+                reason=outcome.reason or None,
             )
         )
         if connection.dialect.name == "postgresql":

@@ -42,6 +42,7 @@ class Run:
     config: Mapping[str, Any] | None
     data_from: datetime | None
     data_until: datetime | None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)

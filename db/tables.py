@@ -37,6 +37,7 @@ RUNS = sa.Table(
     sa.Column("config", document()),
     sa.Column("data_from", UtcDateTime),
     sa.Column("data_until", UtcDateTime),
+    sa.Column("reason", sa.Text),  # what the gate said, such as "not_enough_data: ..."
     sa.Index("runs_by_task", "task", "started_at"),
 )
 

@@ -109,6 +109,7 @@ def _publish(
         model_id=model_id,
         champion=decision.subject == MODEL,
         exit_code=int(decision.exit_code),
+        reason=decision.reason,
     )
     raised: list[Raised] = []
     then = alerting.raising(workspace, task, request.task, raised.append)

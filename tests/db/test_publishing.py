@@ -69,12 +69,13 @@ def test_a_run_is_seen_once_it_is_published(house):
     assert stage(house, mine, run_id, NARROW, [narrow("a"), narrow("b")]) == 2
     assert seen(house, WIDE) == seen(house, NARROW) == []
 
-    outcome = Outcome(rows=3, subject="baseline:naive", fallback=True, exit_code=3)
+    outcome = Outcome(rows=3, subject="baseline:naive", fallback=True, exit_code=3, reason="not_enough_data: two")
     assert publish(house, mine, run_id, outcome)
     assert seen(house, WIDE) == [("demand", run_id, "a")]
     assert seen(house, NARROW) == [("demand", run_id, "a"), ("demand", run_id, "b")]
     run = runs.get(house, run_id)
     assert (run.state, run.rows, run.subject, run.fallback, run.exit_code) == ("done", 3, "baseline:naive", True, 3)
+    assert run.reason == "not_enough_data: two"
     current = publications(house)["demand"]
     assert (current.run_id, current.as_of, current.published_at) == (run_id, SLOT, run.published_at)
     with house.reading() as connection:

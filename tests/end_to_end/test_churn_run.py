@@ -266,6 +266,7 @@ def test_too_little_to_learn_from_publishes_a_baseline(shell: Shell) -> None:
     assert (ledger["state"], ledger["subject"], ledger["exit_code"]) == ("done", run["subject"], 3) and ledger[
         "fallback"
     ]
+    assert ledger["reason"] == run["reason"]
     status = shell.document("status", code=1)["tasks"][0]
     assert status["run"]["fallback"] and status["champion"] is None
     page = (shell.program.directory / "var/reports/churn/retention.html").read_text()
