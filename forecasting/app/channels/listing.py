@@ -50,10 +50,11 @@ def urgency(delivery: Delivery, ledgers: Ledgers) -> tuple[Any, ...]:
 
 
 def words(value: Any) -> Any:
-    """A list of reasons as one sentence ("usually buys every 21 days, ...; ..."); anything else as it is."""
+    """A list of reasons as one sentence ("usually buys every 21 days, ...; ..."), a number to four places; the rest as
+    it is."""
     if isinstance(value, list) and all(isinstance(one, Mapping) and "text" in one for one in value):
         return "; ".join(str(one["text"]) for one in value)
-    return value
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def describe(delivery: Delivery, ledger: AlertLedger | None) -> tuple[str, list[str]]:
