@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit, logit
-from scipy.stats import rankdata
 
 from forecasting.task import Cases, Score
 from tasks.churn.customers import Customers
@@ -81,7 +79,9 @@ def auc(churned: np.ndarray, probability: np.ndarray) -> float:
     stayed = len(churned) - left
     if not left or not stayed:
         return float("nan")
-    return float((rankdata(probability)[churned > 0].sum() - left * (left + 1) / 2) / (left * stayed))
+    _, place, ties = np.unique(probability, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(ties) - (ties - 1) / 2)[place]
+    return float((rank[churned > 0].sum() - left * (left + 1) / 2) / (left * stayed))
 
 
 def average_precision(churned: np.ndarray, probability: np.ndarray) -> float:
@@ -113,13 +113,14 @@ def lift(churned: np.ndarray, probability: np.ndarray, share: float) -> float:
 def calibration_slope(churned: np.ndarray, probability: np.ndarray) -> float:
     """The slope of a logistic regression of the outcome on the logit of the probability, by Newton's method; NaN where
     there is none: all alike, or perfectly told apart."""
-    x = logit(np.clip(probability, SUREST, 1 - SUREST))
+    kept = np.clip(probability, SUREST, 1 - SUREST)
+    x = np.log(kept) - np.log1p(-kept)
     if np.ptp(x) < 1e-9 or np.ptp(churned) == 0:
         return float("nan")
     design = np.column_stack([np.ones(len(x)), x])
     weights = np.zeros(2)
     for _ in range(50):
-        expected = expit(design @ weights)
+        expected = 1 / (1 + np.exp(-design @ weights))
         information = design.T @ (design * (expected * (1 - expected))[:, None])
         if np.linalg.cond(information) > 1e12:
             return float("nan")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from forecasting.features.space import missing_place
 from forecasting.task import Instant
@@ -126,6 +125,9 @@ class Shop:
         placed = np.flatnonzero(np.bincount(region, minlength=count))
         if len(placed) < 2:
             return placed[:0], placed[:0, None]
+        # scipy takes a while to import, and every command that knows the task would wait for it
+        from scipy.spatial import cKDTree
+
         centre = total[placed]
         centre = centre / np.maximum(np.linalg.norm(centre, axis=1, keepdims=True), 1e-12)
         taken = min(AROUND, len(placed) - 1) + 1

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from tasks.recommendation.records import Records
 
@@ -68,6 +67,9 @@ def _order(records: Records, entity: np.ndarray, entities: int) -> np.ndarray:
 
 def grouped(codes: np.ndarray, count: int) -> np.ndarray:
     """Positions, int64 [R], by code (0 ... count - 1) and otherwise in order: a sort that counts, in linear time."""
+    # scipy takes a while to import, and every command that knows the task would wait for it
+    from scipy import sparse
+
     rows = len(codes)
     if (codes[1:] >= codes[:-1]).all():
         return np.arange(rows)
