@@ -61,7 +61,7 @@ JOBS = [
         write_shop,
         ("sales", "stock", "supply"),
         {"current_demand_forecasts": 12 * 28, "current_reorder_plan": 12},
-        _points(3),
+        _points(1),
     ),
     Job(
         "recommendation",
