@@ -7,10 +7,9 @@ closed. A ledger's index by entity answers what was raised about one before.
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.schema import DDLElement
 
 from db.types import sql_type
+from db.views import ViewOf
 from forecasting.schema import AlertLedger, ConfigurationError
 
 
@@ -43,35 +42,14 @@ def not_closed(table: sa.FromClause) -> sa.ColumnElement[bool]:
     return table.c.state != sa.literal_column("'closed'")
 
 
-class CreateLedgerView(DDLElement):
+class CreateLedgerView(ViewOf):
     """CREATE VIEW over the alerts that are not closed."""
 
     inherit_cache = False
 
     def __init__(self, ledger: AlertLedger):
-        self.name = ledger.view
         table = ledger_table(ledger)
-        self.select = sa.select(*table.c).where(not_closed(table))
-
-
-class DropLedgerView(DDLElement):
-    """DROP VIEW of a ledger's view."""
-
-    inherit_cache = False
-
-    def __init__(self, ledger: AlertLedger):
-        self.name = ledger.view
-
-
-@compiles(CreateLedgerView)
-def _create_view(element: CreateLedgerView, compiler: sa.sql.compiler.DDLCompiler, **options: object) -> str:
-    select = compiler.sql_compiler.process(element.select, literal_binds=True)
-    return f"CREATE VIEW {compiler.preparer.quote(element.name)} AS {select}"
-
-
-@compiles(DropLedgerView)
-def _drop_view(element: DropLedgerView, compiler: sa.sql.compiler.DDLCompiler, **options: object) -> str:
-    return f"DROP VIEW {compiler.preparer.quote(element.name)}"
+        super().__init__(ledger.view, sa.select(*table.c).where(not_closed(table)))
 
 
 def _check(ledger: AlertLedger) -> None:

@@ -19,114 +19,99 @@ from typing import Any
 
 from alembic.operations import MigrateOperation, Operations
 
-from db.alert_ledgers import CreateLedgerView, DropLedgerView, ledger_table
-from db.outputs import CreateView, DropView, output_table
+from db.alert_ledgers import CreateLedgerView, ledger_table
+from db.outputs import CreateView, output_table
+from db.views import DropView
 from forecasting.schema import AlertLedger, OutputTable
 
 
-class _OutputOperation(MigrateOperation):
-    """An operation on one declared output."""
+class _Operation(MigrateOperation):
+    """An operation on what a task declares."""
 
-    def __init__(self, output: OutputTable):
-        self.output = output
+    def __init__(self, declared: Any):
+        self.declared = declared
 
     @classmethod
-    def invoke(cls, operations: Operations, output: OutputTable) -> Any:
+    def invoke(cls, operations: Operations, declared: OutputTable | AlertLedger) -> Any:
         """Runs the operation in the migration at hand."""
-        return operations.invoke(cls(output))
+        return operations.invoke(cls(declared))
 
 
 @Operations.register_operation("create_output", "invoke")
-class CreateOutput(_OutputOperation):
+class CreateOutput(_Operation):
     """Creates an output's table and its view."""
 
 
 @Operations.register_operation("drop_output", "invoke")
-class DropOutput(_OutputOperation):
+class DropOutput(_Operation):
     """Drops an output's view and its table."""
 
 
 @Operations.register_operation("create_output_view", "invoke")
-class CreateOutputView(_OutputOperation):
+class CreateOutputView(_Operation):
     """Creates an output's view over its table."""
 
 
 @Operations.register_operation("drop_output_view", "invoke")
-class DropOutputView(_OutputOperation):
+class DropOutputView(_Operation):
     """Drops an output's view, leaving the table."""
 
 
-class _LedgerOperation(MigrateOperation):
-    """An operation on one declared ledger of alerts."""
-
-    def __init__(self, ledger: AlertLedger):
-        self.ledger = ledger
-
-    @classmethod
-    def invoke(cls, operations: Operations, ledger: AlertLedger) -> Any:
-        """Runs the operation in the migration at hand."""
-        return operations.invoke(cls(ledger))
-
-
 @Operations.register_operation("create_alert_ledger", "invoke")
-class CreateAlertLedger(_LedgerOperation):
+class CreateAlertLedger(_Operation):
     """Creates a ledger of alerts, its indexes and its view."""
 
 
 @Operations.register_operation("drop_alert_ledger", "invoke")
-class DropAlertLedger(_LedgerOperation):
+class DropAlertLedger(_Operation):
     """Drops a ledger's view and its table, alerts and all."""
 
 
 @Operations.register_operation("create_alert_view", "invoke")
-class CreateAlertView(_LedgerOperation):
+class CreateAlertView(_Operation):
     """Creates a ledger's view over its table."""
 
 
 @Operations.register_operation("drop_alert_view", "invoke")
-class DropAlertView(_LedgerOperation):
+class DropAlertView(_Operation):
     """Drops a ledger's view, leaving the table."""
 
 
 @Operations.implementation_for(CreateOutput)
 def _create_output(operations: Operations, operation: CreateOutput) -> None:
-    output_table(operation.output).create(operations.get_bind())
-    operations.execute(CreateView(operation.output))
+    output_table(operation.declared).create(operations.get_bind())
+    operations.execute(CreateView(operation.declared))
 
 
 @Operations.implementation_for(DropOutput)
 def _drop_output(operations: Operations, operation: DropOutput) -> None:
-    operations.execute(DropView(operation.output))
-    output_table(operation.output).drop(operations.get_bind())
+    operations.execute(DropView(operation.declared))
+    output_table(operation.declared).drop(operations.get_bind())
 
 
 @Operations.implementation_for(CreateOutputView)
 def _create_output_view(operations: Operations, operation: CreateOutputView) -> None:
-    operations.execute(CreateView(operation.output))
+    operations.execute(CreateView(operation.declared))
 
 
 @Operations.implementation_for(DropOutputView)
-def _drop_output_view(operations: Operations, operation: DropOutputView) -> None:
-    operations.execute(DropView(operation.output))
+@Operations.implementation_for(DropAlertView)
+def _drop_view(operations: Operations, operation: DropOutputView | DropAlertView) -> None:
+    operations.execute(DropView(operation.declared))
 
 
 @Operations.implementation_for(CreateAlertLedger)
 def _create_alert_ledger(operations: Operations, operation: CreateAlertLedger) -> None:
-    ledger_table(operation.ledger).create(operations.get_bind())
-    operations.execute(CreateLedgerView(operation.ledger))
+    ledger_table(operation.declared).create(operations.get_bind())
+    operations.execute(CreateLedgerView(operation.declared))
 
 
 @Operations.implementation_for(DropAlertLedger)
 def _drop_alert_ledger(operations: Operations, operation: DropAlertLedger) -> None:
-    operations.execute(DropLedgerView(operation.ledger))
-    ledger_table(operation.ledger).drop(operations.get_bind())
+    operations.execute(DropView(operation.declared))
+    ledger_table(operation.declared).drop(operations.get_bind())
 
 
 @Operations.implementation_for(CreateAlertView)
 def _create_alert_view(operations: Operations, operation: CreateAlertView) -> None:
-    operations.execute(CreateLedgerView(operation.ledger))
-
-
-@Operations.implementation_for(DropAlertView)
-def _drop_alert_view(operations: Operations, operation: DropAlertView) -> None:
-    operations.execute(DropLedgerView(operation.ledger))
+    operations.execute(CreateLedgerView(operation.declared))

@@ -8,11 +8,10 @@ keeps such a table as that one tree (WITHOUT ROWID).
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.schema import DDLElement
 
 from db.tables import PUBLICATIONS
 from db.types import sql_type
+from db.views import ViewOf
 from forecasting.schema import ConfigurationError, Kind, OutputTable
 
 RESERVED = ("run_id", "task")
@@ -41,37 +40,17 @@ def current_view(output: OutputTable) -> sa.Table:
     return sa.Table(output.view, sa.MetaData(), sa.Column("task", sa.Text), sa.Column("run_id", sa.Text), *columns)
 
 
-class CreateView(DDLElement):
+class CreateView(ViewOf):
     """CREATE VIEW over the published run of each configured task that writes the table."""
 
     inherit_cache = False
 
     def __init__(self, output: OutputTable):
-        self.name = output.view
         table = output_table(output)
-        self.select = sa.select(PUBLICATIONS.c.task, *table.c).join_from(
-            PUBLICATIONS, table, PUBLICATIONS.c.run_id == table.c.run_id
+        published = PUBLICATIONS.c.run_id == table.c.run_id
+        super().__init__(
+            output.view, sa.select(PUBLICATIONS.c.task, *table.c).join_from(PUBLICATIONS, table, published)
         )
-
-
-class DropView(DDLElement):
-    """DROP VIEW of an output's view."""
-
-    inherit_cache = False
-
-    def __init__(self, output: OutputTable):
-        self.name = output.view
-
-
-@compiles(CreateView)
-def _create_view(element: CreateView, compiler: sa.sql.compiler.DDLCompiler, **options: object) -> str:
-    select = compiler.sql_compiler.process(element.select, literal_binds=True)
-    return f"CREATE VIEW {compiler.preparer.quote(element.name)} AS {select}"
-
-
-@compiles(DropView)
-def _drop_view(element: DropView, compiler: sa.sql.compiler.DDLCompiler, **options: object) -> str:
-    return f"DROP VIEW {compiler.preparer.quote(element.name)}"
 
 
 def _check(output: OutputTable) -> None:

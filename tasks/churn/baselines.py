@@ -11,9 +11,9 @@ from forecasting.hashing import stable_hash
 from forecasting.task import Cases, Instant
 from tasks.churn.bg_nbd import BgNbdCurves
 from tasks.churn.customers import Customers
-from tasks.churn.explain import Curves, predict
+from tasks.churn.explain import predict
 from tasks.churn.folds import eligible
-from tasks.churn.forecast import ChurnForecast
+from tasks.churn.forecast import ChurnForecast, CurveForecaster
 from tasks.churn.options import ChurnOptions
 from tasks.churn.outcomes import Outcomes, outcomes
 from tasks.churn.recency import Recency
@@ -31,7 +31,7 @@ _DAY = np.timedelta64(1, "D")
 class Baseline:
     """A baseline as a forecaster. `typical`: an eligible customer as most were when it was fitted."""
 
-    method: Curves
+    method: CurveForecaster
     options: ChurnOptions
     typical: Typical
 
@@ -63,7 +63,7 @@ def baselines(customers: Customers, options: ChurnOptions, until: Instant) -> Ma
     everyone = _everyone(customers, options, until)
     bought = everyone.column("recency") <= np.log1p(options.active_days)
     typical = everyone.take(bought).typical()
-    methods: Mapping[str, Curves] = {
+    methods: Mapping[str, CurveForecaster] = {
         "recency": Recency.fit(followed.seen, followed.became, followed.days, options.horizon_days),
         "rfm_logistic": RfmLogistic.fit(followed.seen, followed.became, followed.days, options.horizon_days),
         "bg_nbd": BgNbdCurves.fit(everyone, options.horizon_days),

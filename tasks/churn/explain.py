@@ -8,13 +8,12 @@ place of a grey square.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Protocol
 
 import numpy as np
 
 from forecasting.task import Cases
 from tasks.churn.customers import Customers
-from tasks.churn.forecast import ChurnForecast
+from tasks.churn.forecast import ChurnForecast, CurveForecaster
 from tasks.churn.options import ChurnOptions
 from tasks.churn.sequence import EVENT_FACTS
 from tasks.churn.snapshot import Snapshot, Typical, snapshot
@@ -23,16 +22,13 @@ BLOCK = 20_000
 """Cases seen at a time: what bounds memory."""
 
 
-class Curves(Protocol):
-    """What is explained: anything with the `curves` of a CurveForecaster."""
-
-    def curves(self, snapshot: Snapshot) -> tuple[np.ndarray, np.ndarray]:
-        """`edges` float64 [K + 1] and `survival` float64 [n, K + 1], as in ChurnForecast."""
-        ...
-
-
 def predict(
-    forecaster: Curves, customers: Customers, cases: Cases, options: ChurnOptions, typical: Typical, length: int = 32
+    forecaster: CurveForecaster,
+    customers: Customers,
+    cases: Cases,
+    options: ChurnOptions,
+    typical: Typical,
+    length: int = 32,
 ) -> ChurnForecast:
     """The curves of cases, each seen as of its own cutoff, and what explains them when asked.
 
@@ -62,7 +58,7 @@ def predict(
 
 
 def effects(
-    forecaster: Curves, snapshot: Snapshot, typical: Typical, horizon_days: float, probability: np.ndarray
+    forecaster: CurveForecaster, snapshot: Snapshot, typical: Typical, horizon_days: float, probability: np.ndarray
 ) -> np.ndarray:
     """How much each fact of the snapshot adds to `probability` (float64 [n], of no purchase within the horizon),
     float64 [n, facts]."""

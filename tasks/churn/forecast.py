@@ -8,8 +8,6 @@ from typing import Protocol
 
 import numpy as np
 
-from forecasting.task import Cases
-from tasks.churn.customers import Customers
 from tasks.churn.snapshot import Snapshot
 
 SUREST = 1e-4
@@ -41,13 +39,7 @@ class ChurnForecast:
 
     def at(self, days: float) -> np.ndarray:
         """The probability of no purchase within `days` of the cutoff, float64 [n]."""
-        log_survival = np.log(np.maximum(self.survival, 1e-12))
-        if days >= self.edges[-1]:
-            hazard = (log_survival[:, -2] - log_survival[:, -1]) / (self.edges[-1] - self.edges[-2])
-            return np.exp(log_survival[:, -1] - hazard * (days - self.edges[-1]))
-        k = int(np.searchsorted(self.edges, days, side="right")) - 1
-        share = (days - self.edges[k]) / (self.edges[k + 1] - self.edges[k])
-        return np.exp(log_survival[:, k] * (1 - share) + log_survival[:, k + 1] * share)
+        return at_each(self.edges, self.survival, np.full((len(self), 1), float(days)))[:, 0]
 
     def median_days(self) -> np.ndarray:
         """Days from the cutoff by which the next purchase is as likely made as not, float64 [n]; NaN beyond
@@ -61,6 +53,15 @@ class ChurnForecast:
         return np.where(days <= FAR_DAYS, days, np.nan)
 
 
+def at_each(edges: np.ndarray, survival: np.ndarray, days: np.ndarray) -> np.ndarray:
+    """Curves (`edges` float64 [K + 1], `survival` float64 [n, K + 1]) at each case's own `days` (float64 [n, m],
+    ascending from 0), float64 [n, m]; the hazard is constant between edges and goes on after the last one."""
+    log = np.log(np.maximum(survival, 1e-300))
+    k = np.clip(np.searchsorted(edges, days, side="right") - 1, 0, len(edges) - 2)
+    here, there = np.take_along_axis(log, k, axis=1), np.take_along_axis(log, k + 1, axis=1)
+    return np.exp(here + (there - here) * (days - edges[k]) / (edges[k + 1] - edges[k]))
+
+
 class CurveForecaster(Protocol):
     """A forecaster that is a pure function of what a cutoff shows of its cases. All of churn's are: what moves their
     answers is found by changing what they are shown."""
@@ -68,8 +69,4 @@ class CurveForecaster(Protocol):
     def curves(self, snapshot: Snapshot) -> tuple[np.ndarray, np.ndarray]:
         """`edges` float64 [K + 1] and `survival` float64 [n, K + 1], as in ChurnForecast. A case does not depend on
         the cases beside it."""
-        ...
-
-    def predict(self, dataset: Customers, cases: Cases) -> ChurnForecast:
-        """The curves of cases, each seen as of its own cutoff."""
         ...

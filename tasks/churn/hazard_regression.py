@@ -228,9 +228,8 @@ def fit_regression(
 
 def exposure(outcome: Outcomes, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """By interval: days at risk, float64 [n, K], and whether the next purchase came in it, bool [n, K]."""
-    days = outcome.days[:, None]
-    at_risk = np.clip(days - edges[:-1], 0.0, np.diff(edges))
-    return at_risk, outcome.bought[:, None] & (days >= edges[:-1]) & (days < edges[1:])
+    at_risk = np.clip(outcome.days[:, None] - edges[:-1], 0.0, np.diff(edges))
+    return at_risk, outcome.bought_within(edges)
 
 
 def _moment(edges: np.ndarray) -> np.ndarray:

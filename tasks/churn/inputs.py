@@ -159,10 +159,8 @@ def watched_intervals(outcome: Outcomes, edges: np.ndarray) -> tuple[np.ndarray,
     and in it, float32 [n, K], and whether the next purchase came in it, bool [n, K]."""
     widths = np.diff(edges)
     share = np.clip((outcome.watched[:, None] - edges[:-1]) / widths, 0.0, 1.0)
-    days = outcome.days[:, None]
-    event = outcome.bought[:, None] & (days >= edges[:-1]) & (days < edges[1:])
-    gone = outcome.bought[:, None] & (days < edges[:-1])
-    return np.where(gone, 0.0, share).astype(np.float32), event
+    gone = outcome.bought[:, None] & (outcome.days[:, None] < edges[:-1])
+    return np.where(gone, 0.0, share).astype(np.float32), outcome.bought_within(edges)
 
 
 def _labels(codes: np.ndarray, labels: np.ndarray) -> Vocabulary:

@@ -28,6 +28,11 @@ class Outcomes:
         """Whether nothing was bought in [cutoff, cutoff + horizon), bool [n]; meaningless where not closed."""
         return ~(self.bought & (self.days < horizon_days))
 
+    def bought_within(self, edges: np.ndarray) -> np.ndarray:
+        """Whether the next purchase came in each interval between `edges` (float64 [K + 1] days), bool [n, K]."""
+        days = self.days[:, None]
+        return self.bought[:, None] & (days >= edges[:-1]) & (days < edges[1:])
+
     def take(self, index: np.ndarray) -> Outcomes:
         """Those of the cases at `index`."""
         return Outcomes(self.days[index], self.bought[index], self.watched[index])

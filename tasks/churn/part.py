@@ -11,7 +11,7 @@ from tasks.churn.activity import Activity
 from tasks.churn.customers import Customers
 from tasks.churn.explain import predict
 from tasks.churn.fitted import FittedNetwork
-from tasks.churn.forecast import ChurnForecast
+from tasks.churn.forecast import ChurnForecast, at_each
 from tasks.churn.hazard_regression import HazardRegression
 from tasks.churn.options import ChurnOptions
 from tasks.churn.snapshot import Snapshot, Typical
@@ -52,12 +52,3 @@ class Part:
     def predict(self, dataset: Customers, cases: Cases) -> ChurnForecast:
         """The curves of cases, each seen as of its own cutoff, and what explains them."""
         return predict(self, dataset, cases, self.setting.options, self.setting.typical, EVENTS)
-
-
-def at_each(edges: np.ndarray, survival: np.ndarray, days: np.ndarray) -> np.ndarray:
-    """Curves (`edges` float64 [K + 1], `survival` float64 [n, K + 1]) at each case's own `days` (float64 [n, m],
-    ascending from 0), float64 [n, m]; the hazard is constant between edges and goes on after the last one."""
-    log = np.log(np.maximum(survival, 1e-300))
-    k = np.clip(np.searchsorted(edges, days, side="right") - 1, 0, len(edges) - 2)
-    here, there = np.take_along_axis(log, k, axis=1), np.take_along_axis(log, k + 1, axis=1)
-    return np.exp(here + (there - here) * (days - edges[k]) / (edges[k + 1] - edges[k]))

@@ -120,7 +120,7 @@ def calibration_slope(churned: np.ndarray, probability: np.ndarray) -> float:
     design = np.column_stack([np.ones(len(x)), x])
     weights = np.zeros(2)
     for _ in range(50):
-        expected = 1 / (1 + np.exp(-design @ weights))
+        expected = np.exp(-np.logaddexp(0.0, -design @ weights))  # the logistic function, without overflow
         information = design.T @ (design * (expected * (1 - expected))[:, None])
         if np.linalg.cond(information) > 1e12:
             return float("nan")

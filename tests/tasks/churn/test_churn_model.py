@@ -14,10 +14,10 @@ from forecasting.task import Fit
 from tasks.churn.calibrate import blended, level_shift, log_odds
 from tasks.churn.customers import Customers
 from tasks.churn.folds import LEAST_HISTORY_DAYS, LEAST_WATCHED_DAYS, cases_at
+from tasks.churn.forecast import at_each
 from tasks.churn.model import ChurnModel, fit_churn, restore_churn
 from tasks.churn.options import ChurnOptions
 from tasks.churn.outcomes import outcomes
-from tasks.churn.part import at_each
 from tasks.churn.snapshot import SEASON, snapshot
 from tasks.churn.training_cases import first_purchase, training_cases, training_cutoffs
 from tasks.churn.view import BOUGHT_BEFORE_RECORDS, View
