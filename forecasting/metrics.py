@@ -50,6 +50,18 @@ def bias(actual: np.ndarray, mean: np.ndarray) -> float:
     return float((mean - actual)[known].sum() / _total(actual[known]))
 
 
+def auc(happened: np.ndarray, probability: np.ndarray) -> float:
+    """The probability that a case that happened (`happened` [n] of 0 and 1) was given a higher `probability` (float [n])
+    than one that did not, ties counting half (Mann and Whitney 1947); NaN where there are not both."""
+    yes = happened.sum()
+    no = len(happened) - yes
+    if not yes or not no:
+        return float("nan")
+    _, place, ties = np.unique(probability, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(ties) - (ties - 1) / 2)[place]
+    return float((rank[happened > 0].sum() - yes * (yes + 1) / 2) / (yes * no))
+
+
 @dataclass(frozen=True)
 class Scales:
     """How hard each series' history is for a naive forecast, float64 [S] each, from its first sale on; NaN where fewer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from forecasting.metrics import auc
 from forecasting.task import Cases, Score
 from tasks.churn.customers import Customers
 from tasks.churn.forecast import SUREST, ChurnForecast
@@ -70,18 +71,6 @@ def log_losses(churned: np.ndarray, probability: np.ndarray) -> np.ndarray:
     """The log-loss of each case, float64 [n], of probabilities clipped to [SUREST, 1 - SUREST]."""
     sure = np.clip(probability, SUREST, 1 - SUREST)
     return -(churned * np.log(sure) + (1 - churned) * np.log1p(-sure))
-
-
-def auc(churned: np.ndarray, probability: np.ndarray) -> float:
-    """The probability that somebody who left was given a higher one than somebody who stayed, ties counting half
-    (Mann and Whitney 1947); NaN where there are not both."""
-    left = churned.sum()
-    stayed = len(churned) - left
-    if not left or not stayed:
-        return float("nan")
-    _, place, ties = np.unique(probability, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(ties) - (ties - 1) / 2)[place]
-    return float((rank[churned > 0].sum() - left * (left + 1) / 2) / (left * stayed))
 
 
 def average_precision(churned: np.ndarray, probability: np.ndarray) -> float:

@@ -8,10 +8,11 @@ from churn_shops import customers_of, days, order
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forecasting.metrics import auc
 from forecasting.task import Cases
 from tasks.churn.forecast import ChurnForecast
 from tasks.churn.options import ChurnOptions
-from tasks.churn.score import auc, average_precision, calibration_slope, judged, lift, log_losses, score
+from tasks.churn.score import average_precision, calibration_slope, judged, lift, log_losses, score
 
 OPTIONS = ChurnOptions(horizon_days=30, active_days=60)
 
