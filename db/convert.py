@@ -239,7 +239,9 @@ def _parse_flags(text: pa.Array) -> Converted:
 
 def _time(values: pa.Array, kind: Kind, timezone: str) -> Converted:
     type_ = values.type
-    if _is_text(type_):
+    if pa.types.is_integer(type_):  # a date key such as 20111231
+        values = values.cast(pa.string())
+    if _is_text(values.type):
         return _by_distinct(values, lambda text: parse_instants(text, kind, timezone))
     if not (pa.types.is_timestamp(type_) or pa.types.is_date(type_)):
         return _all_bad(values, INSTANT_TYPE if kind is Kind.TIMESTAMP else pa.date32())

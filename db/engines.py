@@ -32,6 +32,10 @@ SCHEMA = "forecasting"
 BUSY_SECONDS = 60
 """How long whoever uses a SQLite file waits for another one that holds it."""
 
+SESSION = ("set time zone 'UTC'", "set datestyle = 'ISO'")
+"""What every session of PostgreSQL begins with, so that times cast to text, and the day of today, are the same on any
+server."""
+
 Role = Literal["results", "source"]
 
 
@@ -200,7 +204,8 @@ def _open_postgresql(url: URL, name: str, role: Role) -> Warehouse:
         # SET rather than startup options: connection poolers refuse those.
         autocommit, connection.autocommit = getattr(connection, "autocommit", None), True
         with connection.cursor() as cursor:
-            cursor.execute("set time zone 'UTC'")
+            for setting in SESSION:
+                cursor.execute(setting)
             if results:
                 cursor.execute("select set_config('search_path', %s, false)", (SCHEMA,))
             else:

@@ -14,10 +14,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from db.canonical import columns_to_read
 from db.engines import Warehouse
+from db.table_names import find_table, names_beside, qualified_names
 from forecasting.schema import Column, ConfigurationError, DataError, Source
 
 
@@ -124,26 +125,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def _relation(connection: sa.Connection, warehouse: Warehouse, mapping: SourceMapping) -> sa.FromClause | None:
     if mapping.query:
         return _subquery(mapping.query)
-    inspector = sa.inspect(connection)
-    for schema, name in _places(warehouse, mapping):
-        try:
-            if inspector.has_table(name, schema=schema):
-                return quoted_table(name, schema=schema)
-        except SQLAlchemyError:  # a schema that is none, in dialects that ask the database for it
-            continue
-    return None
-
-
-def _places(warehouse: Warehouse, mapping: SourceMapping) -> list[tuple[str | None, str]]:
-    """Where a table may stand, in order: our schema, the database's default one, and the schema it names."""
-    name = mapping.table or mapping.source
-    places: list[tuple[str | None, str]] = [(warehouse.schema, name)]
-    if warehouse.schema is not None:
-        places.append(("public", name))
-    if mapping.table and "." in name:
-        schema, _, table = name.rpartition(".")
-        places.append((schema, table))
-    return places
+    found = find_table(connection, warehouse.schema, mapping.table or mapping.source, any_case=bool(mapping.table))
+    return None if found is None else quoted_table(found.name, schema=found.schema)
 
 
 def _subquery(query: str, columns: Sequence[str] = ()) -> sa.FromClause:
@@ -243,12 +226,10 @@ def _no_column(
 
 
 def _no_table(connection: sa.Connection, warehouse: Warehouse, mapping: SourceMapping) -> DataError:
-    inspector = sa.inspect(connection)
-    try:
-        names = [*inspector.get_table_names(warehouse.schema), *inspector.get_view_names(warehouse.schema)]
-    except (SQLAlchemyError, NoSuchTableError, NotImplementedError):
-        names = []
-    near = did_you_mean(mapping.table or mapping.source, names)
+    name = mapping.table or mapping.source
+    elsewhere = qualified_names(connection, name)
+    beside = names_beside(connection, warehouse.schema, name)
+    near = f"Did you mean {elsewhere[0]!r}?" if elsewhere else did_you_mean(name, beside)
     return DataError(
         f"warehouse {warehouse.name!r} has no {described(mapping)}.",
         source=mapping.source,

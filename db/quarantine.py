@@ -11,13 +11,20 @@ from typing import Any
 import sqlalchemy as sa
 
 from db.checks import BadRows, CheckedSource
+from db.convert import PROBLEMS
 from db.tables import QUARANTINE
-from forecasting.schema import DataError
+from forecasting.schema import Column, DataError, Kind
 
 LIMIT_SHARE = 0.05
 """Share of bad rows above which a source is refused."""
 
 _CHUNK = 5_000
+_WRITTEN = {
+    Kind.TIMESTAMP: "YYYY-MM-DD HH:MM:SS",
+    Kind.DATE: "YYYY-MM-DD",
+    Kind.NUMBER: "1234.5",
+    Kind.FLAG: "0 and 1",
+}
 
 
 class TooManyBadRows(DataError):
@@ -32,9 +39,16 @@ class TooManyBadRows(DataError):
             source=checked.source.name,
             column=column,
             row=position,
-            remedy=f"Correct the rows, or map {column!r} to what it should be in [sources.{checked.source.name}].",
+            remedy=f"Correct the rows, or map {column!r} to what it should be in [sources.{checked.source.name}]"
+            f"{_rewriting(checked.source.column(column), reason)}.",
         )
         self.checked = checked
+
+
+def _rewriting(column: Column | None, reason: str) -> str:
+    """How to map a column whose values are written in another way than we read."""
+    written = None if column is None or reason != PROBLEMS[column.kind] else _WRITTEN.get(column.kind)
+    return f": a query there can write it as {written}" if written else ""
 
 
 def refuse_too_many(checked: CheckedSource, limit: float = LIMIT_SHARE) -> None:
@@ -83,6 +97,6 @@ def _example(checked: CheckedSource, column: str, reason: str) -> tuple[int | No
     for bad in checked.bad_rows:
         for its_column, its_reason, position, row in listed(bad):
             if (its_column, its_reason) == (column, reason):
-                text = json.dumps(row, ensure_ascii=False)
+                text = json.dumps({column: row.get(column)} | row, ensure_ascii=False)  # what is wrong comes first
                 return position, text if len(text) <= 300 else text[:300] + "..."
     return None, "no row kept"

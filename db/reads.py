@@ -22,7 +22,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.convert import as_text
-from db.engines import BUSY_SECONDS, Warehouse
+from db.engines import BUSY_SECONDS, SESSION, Warehouse
 from db.mapping import ResolvedColumn, ResolvedSource, first_line
 from db.sqlite_files import adbc_turn
 from forecasting.schema import DataError, Kind
@@ -131,6 +131,8 @@ def _postgresql(resolved: ResolvedSource, warehouse: Warehouse) -> Iterator[pa.R
             connection = stack.enter_context(adbc_driver_postgresql.dbapi.connect(warehouse.libpq_uri))
             cursor = stack.enter_context(connection.cursor())
             cursor.execute("set transaction read only")
+            for setting in SESSION:
+                cursor.execute(setting)
         except adbc_driver_manager.Error:  # a url that only psycopg understands
             yield from _stream(resolved)
             return

@@ -207,6 +207,74 @@ def test_a_table_in_another_schema_and_a_view(postgres_database):
     assert shop.extract(ORDERS, SourceMapping("orders", table="shop.plain"))["order_id"].to_pylist() == ["2"]
 
 
+def test_a_table_whose_case_nobody_remembers(postgres_database):
+    shop = Shop(postgres_database)
+    columns = {"ORDER_ID": sa.Integer(), "PLACED_AT": sa.Text()}
+    shop.create("ORDER", columns, [(1, "2020-01-01")], schema="MARTS")
+    for name in ("MARTS.ORDER", "marts.order", "Marts.Order"):
+        assert shop.extract(ORDERS, SourceMapping("orders", table=name)).num_rows == 1
+    shop.create("Order", columns, [(2, "2020-01-01")], schema="MARTS")
+    assert shop.extract(ORDERS, SourceMapping("orders", table="MARTS.Order"))["order_id"].to_pylist() == ["2"]
+    with pytest.raises(DataError, match=r"no table 'marts.order'.*Did you mean 'MARTS.[oO]"):
+        shop.extract(ORDERS, SourceMapping("orders", table="marts.order"))
+    with pytest.raises(DataError, match=r"no table 'ordr'"):
+        shop.extract(ORDERS, SourceMapping("orders", table="ordr"))
+
+
+def test_a_table_of_another_schema_is_offered(postgres_database):
+    shop = Shop(postgres_database)
+    shop.create("orders", {"order_id": sa.Integer()}, [], schema="marts")
+    for name in ("orders", "Orders", "other.orders"):
+        with pytest.raises(DataError, match=r"Did you mean 'marts.orders'"):
+            shop.extract(ORDERS, SourceMapping("orders", table=name))
+    with pytest.raises(DataError, match=r"Did you mean 'marts.orders'"):
+        shop.extract(ORDERS, SourceMapping("orders", table="marts.order"))
+
+
+def test_times_as_text_do_not_depend_on_the_server(postgres_database):
+    """Whatever time zone and style of dates the database is set to, on both roads."""
+    shop = Shop(postgres_database)
+    name = sa.engine.make_url(postgres_database).database
+    with shop.results.writing() as connection:
+        for setting in ("timezone to 'Asia/Kathmandu'", "datestyle to 'German, DMY'"):
+            connection.exec_driver_sql(f'alter database "{name}" set {setting}')
+    shop.results.close()
+    query = """
+        select 1 as order_id, cast(timestamptz '2020-01-31 12:00+00' as text) as placed_at,
+          cast(date '31/01/2020' as text) as promised_at"""
+    table = shop.both_roads(ORDERS, SourceMapping("orders", query=query))
+    assert table["placed_at"].to_pylist() == [dt.datetime(2020, 1, 31, 12, tzinfo=dt.UTC)]
+    assert table["promised_at"].to_pylist() == [dt.datetime(2020, 1, 31, tzinfo=dt.UTC)]
+
+
+def test_a_change_of_clocks_is_read_alike_everywhere(shop):
+    """A local time that comes twice is the first of the two, one that is skipped is the first moment after the gap:
+    columns of times and of text, on both databases and both roads, keep the order of the local times."""
+    gap = [dt.datetime(2017, 10, 14, 23, 59, 59), dt.datetime(2017, 10, 15), dt.datetime(2017, 10, 15, 0, 30)]
+    twice = [dt.datetime(2018, 2, 17, 23), dt.datetime(2018, 2, 17, 23, 59), dt.datetime(2018, 2, 18)]
+    rows = [(n, time, time.isoformat(" ")) for n, time in enumerate([*gap, *twice])]
+    shop.create("o", {"order_id": sa.Integer(), "at": sa.DateTime(), "text": sa.Text()}, rows)
+    columns = {"placed_at": "at", "completed_at": "text"}
+    table = shop.both_roads(ORDERS, SourceMapping("orders", table="o", columns=columns, timezone="America/Sao_Paulo"))
+    assert table["placed_at"].to_pylist() == [
+        dt.datetime(2017, 10, 15, 2, 59, 59, tzinfo=dt.UTC),
+        dt.datetime(2017, 10, 15, 3, tzinfo=dt.UTC),
+        dt.datetime(2017, 10, 15, 3, tzinfo=dt.UTC),
+        dt.datetime(2018, 2, 18, 1, tzinfo=dt.UTC),
+        dt.datetime(2018, 2, 18, 1, 59, tzinfo=dt.UTC),
+        dt.datetime(2018, 2, 18, 3, tzinfo=dt.UTC),
+    ]
+    assert table["completed_at"].equals(table["placed_at"])
+
+
+def test_date_keys(shop):
+    """Whole numbers such as 20111231, as star schemas have them."""
+    shop.create("o", {"order_id": sa.Integer(), "placed_at": sa.Integer()}, [(1, 20111231), (2, None)])
+    query = "select order_id, placed_at from o where placed_at is not null"
+    table = shop.both_roads(ORDERS, SourceMapping("orders", query=query))
+    assert table["placed_at"].to_pylist() == [dt.datetime(2011, 12, 31, tzinfo=dt.UTC)]
+
+
 def test_absent_sources(shop):
     optional = SourceNeed("items", required=False)
     assert shop.extract(optional) is None
@@ -302,6 +370,8 @@ def test_one_percent_goes_aside_twenty_stops(shop):
     with pytest.raises(TooManyBadRows) as caught:
         shop.extract(ORDERS, SourceMapping("orders", table="bad_orders"))
     assert caught.value.exit_code == 4 and caught.value.checked.bad == 20
+    assert 'as in {"placed_at": "?", "order_id": "0"}' in str(caught.value)
+    assert "a query there can write it as YYYY-MM-DD HH:MM:SS" in str(caught.value.remedy)
 
 
 def test_a_source_of_another_database_streams(tmp_path, monkeypatch):
