@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from db.engines import Warehouse
 from db.runs import Run
-from forecasting.app import invoices, simulated_supply
+from forecasting.app import invoices, simulated_fulfilment, simulated_supply
 from forecasting.app.figures import POOLED
 from forecasting.pipeline import MetricRow
 
@@ -84,6 +84,26 @@ def _kept(warehouse: Warehouse, run: Run, metrics: Sequence[MetricRow]) -> str:
     return f"Of those watched, these bought nothing: {', '.join(shares)}."
 
 
+def _arrived(warehouse: Warehouse, run: Run, metrics: Sequence[MetricRow]) -> str:
+    """How many of the open orders came within the window they were given, and how many of the warnings were right."""
+    with warehouse.reading() as connection:
+        said = sa.Table("order_completions", sa.MetaData(), schema=warehouse.schema, autoload_with=connection)
+        orders = sa.Table("orders", sa.MetaData(), schema=warehouse.schema, autoload_with=connection)
+        columns = (said.c.completes_p10, said.c.completes_p90, said.c.late_probability, orders.c.completed_at)
+        joined = said.join(orders, orders.c.order_id == said.c.order_id)
+        rows = connection.execute(
+            sa.select(*columns, orders.c.promised_at).select_from(joined).where(said.c.run_id == run.run_id)
+        ).all()
+    came = [row for row in rows if row.completed_at is not None]
+    inside = sum(row.completes_p10 <= row.completed_at <= row.completes_p90 for row in came)
+    warned = [row for row in came if row.promised_at is not None and (row.late_probability or 0) >= 0.5]
+    late = sum(row.completed_at > row.promised_at for row in warned)
+    return (
+        f"Of {len(rows):,} open orders {len(came):,} arrived, {inside / max(len(came), 1):.0%} of them in the window "
+        f"that should hold 80%. {len(warned):,} were expected to be late, {late:,} were."
+    )
+
+
 ACTS = (
     Act(
         task="demand",
@@ -112,5 +132,14 @@ ACTS = (
         notes=(invoices.NOTE,),
         outcome=_kept,
         judged_at=END_OF_DATA - np.timedelta64(CHURN_DAYS, "D"),
+    ),
+    Act(
+        task="completion",
+        doing="Telling when each open order will arrive (a simulated carrier is on strike)",
+        heading="When open orders were said to arrive, and when they did",
+        note="Days, smaller is better; coverage of the window should be 0.80.",
+        notes=(simulated_fulfilment.NOTE, invoices.NOTE),
+        outcome=_arrived,
+        options={"stages": ["placed", "packed", "shipped"], "features": ["carrier"], "timezone": "Europe/London"},
     ),
 )

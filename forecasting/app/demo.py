@@ -22,7 +22,7 @@ from db import models, runs
 from db.engines import Warehouse
 from db.runs import Run
 from forecasting import artifacts
-from forecasting.app import delivering, invoices, reporting, runner, simulated_supply
+from forecasting.app import delivering, invoices, reporting, runner, simulated_fulfilment, simulated_supply
 from forecasting.app.acts import ACTS, AS_OF, Act
 from forecasting.app.channels.configuration import CsvConfig
 from forecasting.app.config import Configuration, TaskConfig
@@ -41,6 +41,7 @@ ROWS = {
     "items": 3_943,
     "locations": 1,
     "orders": 25_900,
+    "order_events": 41_299,
     "order_lines": invoices.LINES,
     "supply": 3_784,
     "stock": 3_784,
@@ -155,6 +156,7 @@ def _load(workspace: Workspace, missing: Sequence[str], progress: Progress) -> N
     lines = invoices.read_lines()
     tables: dict[str, pa.Table] = invoices.canonical_tables(lines, invoices.read_titles())
     tables |= simulated_supply.simulate(lines, AS_OF)
+    tables |= simulated_fulfilment.simulate(tables["orders"], tables["order_lines"])
     directory = workspace.var / "demo"
     directory.mkdir(parents=True, exist_ok=True)
     for number, name in enumerate(missing):

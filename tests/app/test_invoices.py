@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pytest
 from click.testing import Result
 
-from forecasting.app import invoices, simulated_supply
+from forecasting.app import invoices, simulated_fulfilment, simulated_supply
 from forecasting.app.acts import AS_OF
 from forecasting.app.demo import ROWS
 
@@ -31,6 +31,7 @@ def test_every_line_lands_and_every_table_has_the_rows_that_the_demo_expects(
     lines: pd.DataFrame, tables: dict[str, pa.Table]
 ) -> None:
     everything = tables | simulated_supply.simulate(lines, AS_OF)
+    everything |= simulated_fulfilment.simulate(tables["orders"], tables["order_lines"])
     assert {name: table.num_rows for name, table in everything.items()} == ROWS
     assert ROWS["order_lines"] == 541_909
     assert pc.sum(tables["order_lines"]["quantity"]).as_py() == 5_176_450
@@ -102,6 +103,28 @@ def test_the_simulated_warehouse_sees_nothing_of_the_future_and_is_always_the_sa
     assert np.all(stock["on_order"].to_numpy() % packs == 0)
     short = pc.mean(pc.equal(stock["on_hand"], 0).cast(pa.float64())).as_py()
     assert 0.01 < short < 0.25, "some shelves are empty, most are not"
+
+
+def test_simulated_parcels_go_through_their_stages_in_order(tables: dict[str, pa.Table]) -> None:
+    made = simulated_fulfilment.simulate(tables["orders"], tables["order_lines"])
+    orders = made["orders"].to_pandas().set_index("order_id")
+    events = made["order_events"].to_pandas()
+    at = {status: group.set_index("order_id")["occurred_at"] for status, group in events.groupby("status")}
+    assert set(at) == {"packed", "shipped"} and not events.duplicated(["order_id", "status"]).any()
+    parcels = orders.loc[at["shipped"].index]
+    arrived = parcels[parcels["completed_at"].notna()]
+    assert (at["packed"] > orders.loc[at["packed"].index, "placed_at"]).all()
+    assert (at["shipped"] >= at["packed"].reindex(at["shipped"].index)).all()
+    assert (arrived["completed_at"] > at["shipped"].reindex(arrived.index)).all()
+    assert (arrived["completed_at"].dt.dayofweek != 6).all() and arrived["completed_at"].dt.hour.between(8, 18).all()
+    assert 0.002 < 1 - len(arrived) / len(parcels) < 0.006, "one in 250 is lost"
+    late = arrived["completed_at"] > arrived["promised_at"]
+    assert 0.02 < late.mean() < 0.15
+    cancelled = orders[orders["cancelled_at"].notna() & orders["promised_at"].notna()]
+    assert cancelled["completed_at"].isna().all() and not set(cancelled.index) & set(at["shipped"].index)
+    assert (orders.loc[orders.index.str.startswith("C"), "completed_at"].notna()).all()
+    again = simulated_fulfilment.simulate(tables["orders"], tables["order_lines"])
+    assert all(made[name].equals(again[name]) for name in made)
 
 
 def test_the_demo_leaves_a_warehouse_with_other_data_alone(shop: Path, forecasting: Callable[..., Result]) -> None:

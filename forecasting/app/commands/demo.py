@@ -6,13 +6,16 @@ import time
 
 import click
 
-from forecasting.app import config, invoices, simulated_supply
+from forecasting.app import config, invoices, simulated_fulfilment, simulated_supply
 from forecasting.app.acts import ACTS
 from forecasting.app.demo import Demo, configured, run_demo
 from forecasting.app.figures import figures
 from forecasting.app.options import chosen, console_of, global_options
 from forecasting.app.workspace import Workspace
 from forecasting.schema import ExitCode
+
+SIMULATED = (simulated_supply.NOTE, simulated_fulfilment.NOTE)
+"""What is not real in the demo, for the screen."""
 
 
 @click.command("demo")
@@ -23,9 +26,10 @@ def command(context: click.Context) -> ExitCode:
 
     Loads the 541,909 lines of Online Retail (CC BY 4.0) into a warehouse, by default SQLite below var/, and works as
     of 11 November 2011: forecasts demand and plans orders, recommends items to every customer, asks who is about to
-    leave and alerts, publishes, writes the reports, and holds them against what followed (of churn, what it said on
-    10 September). Stock levels and lead times are simulated. It takes no configuration file, and a second call finds
-    everything done. Exit code 3 where the gate let only a baseline through.
+    leave and alerts, tells when each open order will arrive, publishes, writes the reports, and holds them against what
+    followed (of churn, what it said on 10 September). Stock levels, lead times, packing and delivery are simulated. It
+    takes no configuration file, and a second call finds everything done. Exit code 3 where the gate let only a
+    baseline through.
     """
     console, started = console_of(context), time.monotonic()
     configuration = configured(config.load(warehouse=chosen(context).get("warehouse"), search=False))
@@ -34,7 +38,8 @@ def command(context: click.Context) -> ExitCode:
         console.set_level("error")  # the demo tells its steps itself
     workspace = Workspace(configuration, console)
     console.say(f"Data: {invoices.ATTRIBUTION}.")
-    console.say(f"Note: {simulated_supply.NOTE}")
+    for note in SIMULATED:
+        console.say(f"Note: {note}")
     console.say()
     try:
         with console.progress() as progress:
@@ -49,7 +54,7 @@ def command(context: click.Context) -> ExitCode:
             "done_before": not demo.anew,
             "steps": demo.anew,
             "warehouse": demo.warehouse,
-            "notes": [simulated_supply.NOTE, invoices.NOTE],
+            "notes": [*SIMULATED, invoices.NOTE],
             "tasks": {
                 comparison.task: {
                     "run_id": comparison.run_id,
@@ -80,7 +85,9 @@ def _say(workspace: Workspace, demo: Demo, seconds: float) -> None:
         console.say(act.note)
         console.say(f"Published: {comparison.subject}. {comparison.outcome}")
     console.say()
-    console.say("Stock levels, lead times and costs in the inventory report are simulated.")
+    console.say(
+        "Simulated: stock levels, lead times and costs in the inventory report, all but orders in that of open orders."
+    )
     at = f" --warehouse {demo.warehouse}" if workspace.configuration.warehouse else ""
     console.say(f"Look around: forecasting{at} status")
     console.say()
