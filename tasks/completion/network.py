@@ -1,0 +1,143 @@
+"""The completion network: read it from top to bottom, there is nothing else to it.
+
+One encoder (GRU, LSTM, any that is registered) reads the order's own events, and one for each group (the same origin,
+the same route) the latest orders of it. Their states meet the case's figures, stage and labels in two hidden layers,
+and a head says the hazard of completion by interval of operational time after the cutoff.
+
+Shapes: B cases, T steps, G groups, F features, L labels, H state, W width, K intervals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from forecasting.encoders import EncoderConfig, build_encoder
+from forecasting.heads import HazardHead
+from forecasting.losses import censored_hazard
+from tasks.completion.inputs import CaseBatch
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Sizes. `features`: numbers of a case; `stages`, `labels`: codes of each; `own`, `latest`: columns of a step of
+    the order's own and of a group's; `own_statuses`, `latest_statuses`: codes of steps; `groups`: how many.
+    `edges`: of the intervals, operational days, ascending from 0; the last goes on beyond its end. `dropout`: of states
+    and features, and in the hidden layers. `forget`: share of labels taken as unknown in training."""
+
+    encoder: str
+    features: int
+    stages: int
+    labels: tuple[int, ...]
+    own: int
+    own_statuses: int
+    latest: int
+    latest_statuses: int
+    groups: int
+    edges: tuple[float, ...]
+    hidden: int = 32
+    width: int = 64
+    dropout: float = 0.1
+    forget: float = 0.1
+
+    def document(self) -> dict[str, Any]:
+        """JSON values; `restore` makes an equal one."""
+        return {**asdict(self), "edges": list(self.edges), "labels": list(self.labels)}
+
+    @staticmethod
+    def restore(document: dict[str, Any]) -> NetworkConfig:
+        """The sizes of a `document`."""
+        return NetworkConfig(**{**document, "edges": tuple(document["edges"]), "labels": tuple(document["labels"])})
+
+
+class CompletionNetwork(nn.Module):
+    """Cases to cumulative hazards of each interval, [B, K]."""
+
+    edges: Tensor
+
+    def __init__(self, config: NetworkConfig):
+        super().__init__()
+        self.config = config
+        self.own = StepEncoder(config.encoder, config.own, config.own_statuses, config.hidden)
+        half = max(config.hidden // 2, 4)
+        self.lately = nn.ModuleList(
+            StepEncoder(config.encoder, config.latest, config.latest_statuses, half) for _ in range(config.groups)
+        )
+        self.stage = _embedding(config.stages, 4)
+        self.labels = nn.ModuleList(_embedding(codes, 4) for codes in config.labels)
+        known = self.own.width + half * config.groups + 4 * (1 + len(config.labels))
+        self.dropout = nn.Dropout(config.dropout)
+        self.meet = nn.Linear(known + config.features, config.width)
+        self.deepen = nn.Linear(config.width, config.width)
+        self.register_buffer("edges", torch.tensor(config.edges, dtype=torch.float64), persistent=False)
+        self.head = HazardHead(config.width, self.edges.diff().tolist())
+
+    def forward(self, cases: CaseBatch) -> Tensor:
+        known = [cases.features, self.own(cases.own, cases.own_status, cases.own_lengths), self.stage(cases.stage)]
+        for group, encoder in enumerate(self.lately):
+            known.append(encoder(cases.lately[:, group], cases.lately_status[:, group], cases.lately_lengths[:, group]))
+        codes = self._some_forgotten(cases.labels)
+        known += [embedding(codes[:, label]) for label, embedding in enumerate(self.labels)]
+        meeting = F.gelu(self.meet(self.dropout(torch.cat(known, 1))))
+        meeting = meeting + F.gelu(self.deepen(self.dropout(meeting)))
+        return self.head(meeting)
+
+    def _some_forgotten(self, codes: Tensor) -> Tensor:
+        """In training, some labels as if they were unknown: so it learns what to say of those that are."""
+        if not self.training or not self.config.forget or not codes.shape[1]:
+            return codes
+        return codes * (torch.rand(codes.shape, device=codes.device) >= self.config.forget)
+
+
+class StepEncoder(nn.Module):
+    """Steps [B, T, C] and their statuses [B, T] to one state [B, H]; zeros where there are none."""
+
+    def __init__(self, encoder: str, columns: int, statuses: int, hidden: int):
+        super().__init__()
+        self.status = _embedding(statuses, 4) if statuses > 1 else None
+        self.encoder = build_encoder(encoder, EncoderConfig(columns + (4 if self.status is not None else 0), hidden))
+        self.width = self.encoder.width
+
+    def forward(self, steps: Tensor, status: Tensor, lengths: Tensor) -> Tensor:
+        if self.status is not None:
+            steps = torch.cat([steps, self.status(status)], 2)
+        return self.encoder(steps, lengths)[1]
+
+
+def completion_loss(network: nn.Module, cases: CaseBatch) -> Tensor:
+    """The weighted mean over cases of the likelihood of when they were completed, as far as they were watched."""
+    assert cases.days is not None and cases.completed is not None and cases.weight is not None
+    hazards = network(cases)
+    watched, event = watched_intervals(cases.days, cases.completed, network.get_buffer("edges"))
+    return (censored_hazard(hazards, watched, event) * cases.weight).mean()
+
+
+def watched_intervals(days: Tensor, completed: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
+    """By interval between `edges` [K + 1]: the share of it that was watched, and whether the completion came in it,
+    [B, K] each. An interval in which it came was watched whole; the last reaches on beyond its end."""
+    start, width = edges[:-1], edges.diff()
+    share = ((days[:, None] - start) / width).clamp(min=0.0)
+    share[:, :-1] = share[:, :-1].clamp(max=1.0)
+    interval = torch.searchsorted(edges[1:-1], days, right=True)
+    event = F.one_hot(interval, len(width)) * completed[:, None]
+    return torch.where(event > 0, share.clamp(min=1.0), share).float(), event
+
+
+def quantiles(hazards: Tensor, edges: Tensor, levels: Tensor) -> Tensor:
+    """The days at which the chance of completion reaches `levels` [Q], [B, Q], from cumulative hazards [B, K] of
+    intervals: hazards are constant within, and the last's goes on."""
+    reached = F.pad(hazards.cumsum(1), (1, 0))
+    wanted = -torch.log1p(-levels).expand(len(hazards), -1).contiguous()
+    interval = torch.searchsorted(reached[:, 1:-1].contiguous(), wanted, right=True)
+    start, width = edges[:-1][interval], edges.diff()[interval]
+    return start + (wanted - reached.gather(1, interval)) / hazards.gather(1, interval) * width
+
+
+def _embedding(codes: int, width: int) -> nn.Embedding:
+    embedding = nn.Embedding(codes, width)
+    nn.init.normal_(embedding.weight, std=0.05)
+    return embedding
