@@ -51,8 +51,8 @@ def bias(actual: np.ndarray, mean: np.ndarray) -> float:
 
 
 def auc(happened: np.ndarray, probability: np.ndarray) -> float:
-    """The probability that a case that happened (`happened` of 0 and 1) was given a higher `probability` (float [n] both)
-    than one that did not, ties counting half (Mann and Whitney 1947); NaN where there are not both."""
+    """The probability that a case that happened was given a higher one than one that did not, ties counting half
+    (Mann and Whitney 1947). `happened`, of 0 and 1, and `probability`: float [n]; NaN where there are not both."""
     yes = happened.sum()
     no = len(happened) - yes
     if not yes or not no:
