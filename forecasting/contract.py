@@ -152,6 +152,10 @@ class _Suite:
         needs = self.task.needs()
         unknown = [need.source for need in needs if need.source not in SOURCES]
         _expect(not unknown, f"unknown sources {unknown}")
+        for need in needs:
+            told = [name.strip() for names in need.columns_without for name in names.split(",")]
+            strange = [n for n in told if SOURCES[need.source].column(n) is None and n not in need.extra]
+            _expect(not strange, f"columns_without of {need.source} names {strange}, which it does not have")
         _expect(sum(need.main for need in needs) == 1, "not exactly one source is marked main")
 
     def check_folds(self) -> None:

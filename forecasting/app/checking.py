@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,34 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 
 from db import migrate
 from db.checks import CheckedSource, unknown_ids
 from db.engines import Warehouse, open_warehouse
 from db.extract import locate, read_source
-from db.mapping import ResolvedSource
 from db.quarantine import refuse_too_many
 from forecasting.app.channels.opening import open_channel
 from forecasting.app.migrating import lineages
+from forecasting.app.source_findings import SourceFinding, costs, finding
 from forecasting.app.workspace import Workspace, now, source_names
 from forecasting.schema import ConfigurationError, DataError, ExitCode, ForecastingError, SourceNeed
 from forecasting.task import Task
-
-
-@dataclass(frozen=True)
-class SourceFinding:
-    """What stands behind one source. `state`: ok, absent, broken. `latest`: its newest instant."""
-
-    source: str
-    state: str
-    place: str = ""
-    rows: int = 0
-    bad: int = 0
-    latest: dt.datetime | None = None
-    columns: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -167,6 +150,7 @@ class _Reader:
                 problem = problem or self.broken[need.source]
             elif checked is not None:
                 tables[need.source] = checked.table
+                notes.extend(costs(need, checked.table))
             elif not need.required and need.source not in instead:
                 notes.append(f"runs without {need.source}" + (f": {need.without}" if need.without else ""))
         absent = _first_absent(needs, tables) if problem is None else None
@@ -216,28 +200,8 @@ class _Reader:
             self.found.sources.append(SourceFinding(need.source, "absent"))
             return None
         refuse_too_many(checked, self.workspace.configuration.settings.quarantine_limit)
-        self.found.sources.append(_finding(resolved, checked))
+        self.found.sources.append(finding(resolved, checked))
         return checked
-
-
-def _finding(resolved: ResolvedSource, checked: CheckedSource) -> SourceFinding:
-    source = checked.source
-    there = tuple(checked.table.column_names)
-    clock = source.clock if source.clock in there else None
-    latest = pc.max(checked.table[clock]).as_py() if clock else None
-    if isinstance(latest, dt.date) and not isinstance(latest, dt.datetime):
-        latest = dt.datetime(latest.year, latest.month, latest.day, tzinfo=dt.UTC)
-    return SourceFinding(
-        source.name,
-        "ok",
-        resolved.place,
-        checked.read,
-        checked.bad,
-        latest,
-        there,
-        tuple(column.name for column in source.columns if column.name not in there),
-        tuple(f"{count:,} rows: {column} {reason}" for (column, reason), count in checked.problems.items()),
-    )
 
 
 def _first_absent(needs: dict[str, SourceNeed], tables: dict[str, Any]) -> DataError | None:

@@ -74,7 +74,9 @@ class SourceNeed:
     rows. `instead`: sources to read where this one is absent (sales from orders and order_lines), the first of them
     with the same `extra`. `main`: the source whose rows the task forecasts, whose freshness `status` shows.
     `only_with`: a source named before, without which this one says nothing: then it is neither read nor missed.
-    `without`: what its absence costs, in words that `check` shows ("no order quantities").
+    `without`: what its absence costs, in words that `check` shows ("no order quantities"). `columns_without`: the same
+    for optional columns, by name, or by names that belong together: {"promised_at": "no late probability",
+    "origin_latitude, origin_longitude": "no distances"} is shown where one of them is not there, or holds nothing.
     """
 
     source: str
@@ -84,6 +86,7 @@ class SourceNeed:
     main: bool = False
     only_with: str = ""
     without: str = ""
+    columns_without: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

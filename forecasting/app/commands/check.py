@@ -33,13 +33,17 @@ def command(workspace: Workspace) -> ExitCode:
     console.say(f"Results go to {found.results} ({STATES[found.results_state]}).")
     console.say()
     console.table(
-        ["source", "state", "where", "rows", "set aside", "latest", "optional columns not there"],
-        [[s.source, s.state, s.place, s.rows, s.bad, s.latest, ", ".join(s.missing)] for s in found.sources],
+        ["source", "state", "where", "rows", "set aside", "latest (UTC)", "times without a zone", "not there"],
+        [
+            [s.source, s.state, s.place, s.rows, s.bad, s.latest, s.timezone, ", ".join(s.missing)]
+            for s in found.sources
+        ],
     )
     console.say()
     for source in found.sources:
-        for problem in source.problems:
-            console.say(f"{source.source}: {problem}")
+        for line in source.lines():
+            console.say(f"{source.source}: {line}")
+    console.say()
     for task in found.tasks:
         console.say(f"task {task.task}: {'ready' if task.ready else task.problem}")
         for note in task.notes:
