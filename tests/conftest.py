@@ -65,7 +65,8 @@ def warehouse_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def warehouse(warehouse_url: str) -> Iterator[Warehouse]:
     """A results warehouse of each kind with the tables of the house and of every built-in task, all empty."""
     opened = open_warehouse(warehouse_url)
-    migrate.upgrade(opened, [f"tasks.{task}.migrations" for task in ("churn", "demand", "recommendation")])
+    tasks = ("churn", "completion", "demand", "recommendation")
+    migrate.upgrade(opened, [f"tasks.{task}.migrations" for task in tasks])
     yield opened
     opened.close()
 

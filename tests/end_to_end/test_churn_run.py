@@ -3,76 +3,48 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import leaving_shops
 import pandas as pd
 import pytest
-import sqlalchemy as sa
 import standardwebhooks
-from click.testing import CliRunner
 from expected_alerts import Rules, worse
 from leaving_shops import ACTIVE, END, LEAST_VALUE, START_LIMIT
 from program import Program
 from receivers import SECRET, Receiver, Reply, Request, receiving
+from shell import Shell
 
-from db.engines import open_warehouse
-from forecasting.app.main import cli
 from tasks.churn.options import BANDS
 
 DAY = pd.Timedelta("1D")
 RULES = Rules(LEAST_VALUE, START_LIMIT)
 
 
-class Shell:
-    """`forecasting` in this process, which is quicker: no second import of torch."""
+class Churn(Shell):
+    """What CRM does with it."""
 
-    def __init__(self, program: Program):
-        self.program = program
-
-    def __call__(self, *arguments: str, code: int | Collection[int] = 0) -> str:
-        """As Program has it."""
-        where = ["--warehouse", self.program.url, "--config", str(self.program.directory / "forecasting.toml")]
-        result = CliRunner().invoke(cli, [*where, *arguments])
-        assert result.exit_code in ({code} if isinstance(code, int) else code), result.output
-        return result.stdout
-
-    def document(self, *arguments: str, code: int | Collection[int] = 0) -> dict[str, Any]:
-        """As Program has it."""
-        return json.loads(self(*arguments, "--json", code=code))
+    task = "churn"
 
     def load(self, tables: dict[str, pd.DataFrame], extra: str = "") -> None:
         """From files into the warehouse."""
         for source, file in leaving_shops.write(self.program.directory, tables, extra).items():
             self("load", source, str(file))
 
-    def night(self, day: pd.Timestamp, *options: str, code: int | Collection[int] = (0, 3)) -> dict[str, Any]:
-        """The run of that day."""
-        at = str(day.date())
-        return self.document("run", "churn", "--as-of", at, "--slot", at, *options, code=code)["runs"][0]
-
     def view(self, name: str) -> pd.DataFrame:
         """As CRM reads it; what JSON columns hold is read, whatever the database makes of it."""
-        warehouse = open_warehouse(self.program.url)
-        try:
-            with warehouse.reading() as connection:
-                rows = pd.read_sql(sa.select(sa.text("*")).select_from(sa.table(name)), connection)
-        finally:
-            warehouse.close()
+        rows = super().view(name)
         if "reasons" in rows:
             rows["reasons"] = [json.loads(one) if isinstance(one, str) else one for one in rows["reasons"]]
-        for column in rows.columns[rows.columns.str.endswith(("_at", "as_of"))]:
-            rows[column] = pd.to_datetime(rows[column], utc=True, format="ISO8601").dt.tz_localize(None)
         return rows
 
 
 @pytest.fixture
-def shell(program: Program, monkeypatch: pytest.MonkeyPatch) -> Shell:
+def shell(program: Program, monkeypatch: pytest.MonkeyPatch) -> Churn:
     monkeypatch.chdir(program.directory)
     monkeypatch.setenv("CRM_WEBHOOK_SECRET", SECRET)
-    return Shell(program)
+    return Churn(program)
 
 
 @pytest.fixture
@@ -100,7 +72,7 @@ directory = "drop"
 """
 
 
-def test_nights_of_a_shop(shell: Shell, receiver: Receiver) -> None:
+def test_nights_of_a_shop(shell: Churn, receiver: Receiver) -> None:
     shop = leaving_shops.shop()
     shell.load(shop.before(END), channels(receiver))
     checked = shell.document("check")
@@ -238,7 +210,7 @@ def everything_told(drop: Path, receiver: Receiver, ledger: pd.DataFrame) -> Non
     assert told(receiver, "closed") == ledger["customer_id"][ledger["state"] == "closed"].value_counts().to_dict()
 
 
-def test_backtest_every_so_often(shell: Shell) -> None:
+def test_backtest_every_so_often(shell: Churn) -> None:
     shop = leaving_shops.shop()
     shell.load(shop.before(END))
     span = ("--from", "2024-05-25", "--to", "2024-06-02", "--every", "7", "--out", "said")
@@ -255,7 +227,7 @@ def test_backtest_every_so_often(shell: Shell) -> None:
     assert shell.view("runs").empty and shell.view("churn_alerts").empty, "nothing is published"
 
 
-def test_too_little_to_learn_from_publishes_a_baseline(shell: Shell) -> None:
+def test_too_little_to_learn_from_publishes_a_baseline(shell: Churn) -> None:
     shell.load(leaving_shops.shop(customers=150).before(END), '[alerts.drop]\nkind = "csv"\ndirectory = "drop"\n')
     run = shell.night(END, code=3)
     assert run["published"] and run["fallback"] and run["subject"].startswith("baseline:")
@@ -273,7 +245,7 @@ def test_too_little_to_learn_from_publishes_a_baseline(shell: Shell) -> None:
     assert "No trained model could be tried on the past" in page
 
 
-def test_a_shop_of_one_customer_and_one_of_none(shell: Shell) -> None:
+def test_a_shop_of_one_customer_and_one_of_none(shell: Churn) -> None:
     orders = pd.DataFrame({"order_id": [1, 2], "customer_id": "anna", "placed_at": ["2024-05-20", "2024-06-10"]})
     shell.load({"orders": orders[:0]})
     checked = shell.document("check", code=4)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import leaving_shops
+import open_orders
 import pandas as pd
 import pytest
 import sqlalchemy as sa
@@ -55,6 +56,15 @@ def _orders(directory: Path) -> Mapping[str, Path]:
     return files
 
 
+_HEARD = pd.Timestamp("2024-05-01")
+
+
+def _parcels(directory: Path) -> Mapping[str, Path]:
+    """Nothing is heard after _HEARD and nothing counts as lost, so that every night has as many open orders."""
+    options = open_orders.FAST + "lost_after_days = 400\n"
+    return open_orders.write(directory, open_orders.shop().known(_HEARD), options)
+
+
 JOBS = [
     Job(
         "demand",
@@ -75,6 +85,13 @@ JOBS = [
         _orders,
         ("orders", "order_lines"),
         {"current_churn_risks": 210},
+        _points(1),
+    ),
+    Job(
+        "completion",
+        _parcels,
+        ("orders", "order_events"),
+        {"current_order_completions": len(open_orders.shop().open(_HEARD)), "current_stalled_orders": 0},
         _points(1),
     ),
 ]

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("package", ["tasks.churn", "tasks.demand", "tasks.recommendation"])
+@pytest.mark.parametrize("package", ["tasks.churn", "tasks.completion", "tasks.demand", "tasks.recommendation"])
 def test_a_task_is_imported_without_what_takes_seconds(package: str) -> None:
     script = f"import sys, {package}; sys.exit(bool({{'torch', 'scipy'}} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
