@@ -1,0 +1,83 @@
+"""What each case sees as of its cutoff: the snapshot that all forecasters of completion read."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forecasting.task import Cases
+from tasks.completion.backlog import backlog
+from tasks.completion.case_facts import due_days, stages
+from tasks.completion.options import CompletionOptions
+from tasks.completion.orders import Orders
+from tasks.completion.own_events import own_figures, own_steps
+from tasks.completion.season import season_figures
+from tasks.completion.snapshot import Snapshot, Steps
+
+GROUPS = ("origin", "route")
+"""Groups whose latest orders the network reads as sequences."""
+
+_DAY = np.timedelta64(1, "D")
+
+
+def snapshot_of(orders: Orders, cases: Cases, options: CompletionOptions) -> Snapshot:
+    """What `cases` see of `orders` (class `Snapshot`). Features and their order depend on the columns and stages that
+    there are and on the options, never on the cases."""
+    due = due_days(orders, cases)
+    figures = own_figures(orders, cases, orders.stages)
+    figures |= season_figures(orders, cases)
+    figures |= _statics(orders, cases, due)
+    for group in ("origin", "origin_area", "destination"):
+        if group in orders.labels:
+            figures |= {f"{group}_{name}": values for name, values in backlog(orders, cases, group).items()}
+    features = np.column_stack([values.astype(np.float32) for values in figures.values()])
+    return Snapshot(
+        features=features,
+        names=tuple(figures),
+        stage=stages(orders, cases).astype(np.int32),
+        statuses=orders.statuses,
+        labels={name: codes[cases.entity] for name, codes in orders.labels.items()},
+        label_names=dict(orders.label_names),
+        own=own_steps(orders, cases),
+        lately={group: _nothing(len(cases)) for group in GROUPS},
+        cutoff=cases.cutoff,
+        due_days=due,
+    )
+
+
+def _statics(orders: Orders, cases: Cases, due: np.ndarray) -> dict[str, np.ndarray]:
+    """What is known of an order from the start, its promise among it."""
+    order = cases.entity
+    found = {
+        "due": signed_log(due),
+        "promise": signed_log((orders.due_at - orders.placed_at)[order] / _DAY),
+        "distance": np.log1p(orders.distance_km[order]),
+        "same_region": _same_region(orders)[order],
+    }
+    for place in ("origin", "destination"):
+        for axis in ("latitude", "longitude"):
+            found[f"{place}_{axis}"] = getattr(orders, f"{place}_{axis}")[order]
+    return found | {f"number:{name}": signed_log(values[order]) for name, values in orders.numbers.items()}
+
+
+def signed_log(values: np.ndarray) -> np.ndarray:
+    """sign(x) log(1 + |x|), which also holds for what may fall below zero; NaN stays NaN."""
+    return np.sign(values) * np.log1p(np.abs(values))
+
+
+def _same_region(orders: Orders) -> np.ndarray:
+    """Whether an order stays where it comes from, by the names of both, float64 [N]; NaN where either is unknown."""
+    found = np.full(len(orders), np.nan)
+    if {"origin_area", "destination"} <= set(orders.labels):
+        here, there = (orders.labels[name] for name in ("origin_area", "destination"))
+        named = {name: code for code, name in enumerate(orders.label_names["destination"])}
+        same = np.array([named.get(name, -2) for name in orders.label_names["origin_area"]] + [-2])
+        known = (here >= 0) & (there >= 0)
+        found[known] = (same[here] == there)[known]
+    return found
+
+
+def _nothing(count: int) -> Steps:
+    """Sequences without a step, until there are some."""
+    return Steps(
+        np.zeros((count, 1, 1), np.float32), np.full((count, 1), -1, np.int32), np.zeros(count, np.int64), ("none",)
+    )
