@@ -66,6 +66,14 @@ TEMPLATE = """\
 # alert_least_value = 0.0        # no alert where probability x value is smaller
 # alert_start_limit = 100        # at most so many on the first night
 
+# [tasks.completion]
+# stages = ["placed", "approved", "shipped"]         # statuses of `order_events`; all of them by default
+# features = ["carrier"]         # extra columns of `orders`: numbers, flags or text
+# country = "DE"                 # its public holidays count beside those of `calendar`
+# timezone = "Europe/Berlin"     # where days begin and people work; UTC by default
+# lost_after_days = 0.0          # open for longer: lost, no longer forecast; 0: learnt
+# encoder = "gru"                # or "lstm"
+
 # [tasks.weekly-demand]          # the same task again under another name
 # type = "demand"
 # frequency = "W"
