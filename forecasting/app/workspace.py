@@ -85,10 +85,17 @@ class Workspace:
         )
 
     def task(self, name: str) -> Task:
-        """The task with its checked options; a new object each time."""
+        """The task with its checked options; a new object each time. Where it has a time zone and the file gives it
+        none, it lives in that of its main source."""
         config = self.task_config(name)
         task_class = self.task_class(name)
-        return task_class(build(task_class.Options, config.options, config.where))
+        task = task_class(build(task_class.Options, config.options, config.where))
+        if "timezone" in config.options or not hasattr(task.options, "timezone"):
+            return task
+        main = next((need.source for need in task.needs() if need.main), "")
+        source = self.configuration.sources.get(main)
+        options = {**config.options, "timezone": source.timezone if source else "UTC"}
+        return task_class(build(task_class.Options, options, config.where))
 
     def task_class(self, name: str) -> type[Task]:
         """The class behind a configured task."""
