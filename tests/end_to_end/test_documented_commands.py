@@ -50,7 +50,10 @@ def orders_of_customers_who_left() -> pd.DataFrame:
     told = pd.DataFrame({"customer_id": 12347, "ago": [170.0, 150.0]})
     orders = pd.concat([lost, lost.assign(ago=lost["ago"] + 8), loyal, told], ignore_index=True)
     placed = now - pd.to_timedelta(orders.pop("ago") + 0.5, "D")
-    return orders.assign(order_id=np.arange(len(orders)), placed_at=placed, value=20.0)
+    completed = placed + pd.to_timedelta(2 + np.arange(len(orders)) % 5, "D")
+    return orders.assign(
+        order_id=np.arange(len(orders)), placed_at=placed, completed_at=completed.where(completed < now), value=20.0
+    )
 
 
 def test_every_documented_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +66,10 @@ def test_every_documented_command_runs(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "sales-2026.csv.gz").write_bytes(gzip.compress(files["sales"].read_bytes()))
 
     clicks()["interactions"].to_csv(tmp_path / "clicks.csv", index=False)
-    orders_of_customers_who_left().to_csv(files["orders"], index=False)
+    orders = orders_of_customers_who_left()
+    orders.to_csv(files["orders"], index=False)
+    shipped = orders[["order_id"]].assign(status="shipped", occurred_at=orders["placed_at"] + pd.Timedelta("1D"))
+    shipped[shipped["occurred_at"] < pd.Timestamp.now().floor("D")].to_csv(tmp_path / "order-events.csv", index=False)
 
     commands = documented()
     loads = [command for command in commands if command.startswith("load")]
