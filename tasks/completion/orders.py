@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from forecasting.clock import visible
 from forecasting.features.space import Weather
 from forecasting.features.time import Events
 from forecasting.histories import Histories
@@ -19,9 +20,10 @@ PLACED = "placed"
 class Orders:
     """N orders, their status events, and when they were completed.
 
-    `events`: histories of orders (entity: order_id; every order has at least the event PLACED). Column `status`: int32
-    code into `statuses`. Events are withdrawn when their order is cancelled (`Histories.withdrawn_at`). `statuses`:
-    object [S] of str, PLACED first, the others ascending.
+    `events`: histories of orders (entity: order_id; every order has at least the event PLACED, its first). Columns:
+    `status`, int32 code into `statuses`; of the case that the event makes, `as_of` and `cutoff`, datetime64[us]: its own
+    instant (or the one at which it became known), and the first cutoff that sees it. Events are withdrawn when their
+    order is cancelled (`Histories.withdrawn_at`). `statuses`: object [S] of str, PLACED first, the others ascending.
 
     `placed_at`: datetime64[us] [N], UTC. `known_at`: when the order itself became known, at or after that.
     `completed_at`, `completion_known_at`: datetime64[us] [N], NaT where not completed; the completion counts at a
@@ -66,3 +68,28 @@ class Orders:
     def __len__(self) -> int:
         """How many orders there are."""
         return len(self.placed_at)
+
+    def completed(self, order: np.ndarray | slice, cutoff: np.ndarray | np.datetime64) -> np.ndarray:
+        """Whether cutoffs (datetime64[us], UTC; shapes broadcast) see that orders were completed, bool."""
+        return visible(self.completed_at[order], self.completion_known_at[order], cutoff)
+
+    def cancelled(self, order: np.ndarray | slice, cutoff: np.ndarray | np.datetime64) -> np.ndarray:
+        """Whether cutoffs see that orders were cancelled, bool."""
+        return np.asarray(self.cancelled_at[order] < cutoff)  # NaT is before nothing
+
+    def placed(self, order: np.ndarray | slice, cutoff: np.ndarray | np.datetime64) -> np.ndarray:
+        """Whether cutoffs see that orders were placed, whatever became of them, bool."""
+        return visible(self.placed_at[order], self.known_at[order], cutoff)
+
+    def observed(self, until: np.datetime64 | None = None) -> np.datetime64:
+        """Until when orders are watched as known at `until` (None: as the dataset has it): `until`, or the end of the day
+        (UTC) of the last thing that it sees, which was placed, happened or was completed; NaT where it sees nothing."""
+        until = np.datetime64("9999-01-01", "us") if until is None else until
+        seen = [
+            self.events.occurred_at[visible(self.events.occurred_at, self.events.known_at, until)],
+            self.completed_at[self.completed(slice(None), until)],
+        ]
+        last = [instants.max() for instants in seen if len(instants)]
+        if not last:
+            return np.datetime64("NaT", "us")
+        return np.minimum(until, (max(last).astype("datetime64[D]") + 1).astype("datetime64[us]"))

@@ -1,0 +1,1 @@
+"""Completion's lineage of Alembic revisions (branch `completion`)."""
