@@ -18,19 +18,8 @@ import numpy as np
 
 from forecasting.features.local_time import clock_changes, instants_of, wall_clock
 from forecasting.features.time import Events
+from forecasting.features.working_hours import WEEK_HOURS, expected_by_weekday, holiday_weight, weekly_weights
 from forecasting.schema import ArtifactError
-
-WEEK_HOURS = 168
-
-SLOWEST, FASTEST = 0.02, 2.0
-"""No hour is slower than this, so that there is a way back from operational to calendar time; and no holiday is faster
-than twice a working day."""
-
-_PRIOR_EVENTS = 20.0
-"""How many events at the usual rate an hour, a weekday or the holidays have seen before any is counted."""
-
-_NEIGHBOUR_DAYS = 14
-"""Holidays are held against the days so near."""
 
 _DAY = np.timedelta64(1, "D")
 _ZERO = np.datetime64("1970-01-05", "us")
@@ -96,22 +85,28 @@ class OperationalTime:
 
         counted = ~off[row, place]
         hours = np.bincount(weekday[place[counted]] * 24 + hour[counted], minlength=WEEK_HOURS).reshape(7, 24)
-        weights = _week(hours.astype(np.float64), _expected_by_weekday(row[counted], off, weekday))
+        weights = weekly_weights(hours.astype(np.float64), expected_by_weekday(row[counted], off, weekday))
         totals = np.zeros(off.shape)
         np.add.at(totals, (row, place), 1.0)
-        return replace(clock, weights=weights, holiday=_holiday(totals, off, weights.reshape(7, 24).mean(1)[weekday]))
+        return replace(
+            clock, weights=weights, holiday=holiday_weight(totals, off, weights.reshape(7, 24).mean(1)[weekday])
+        )
 
     def with_holidays(self, holidays: Events, regions: np.ndarray | Sequence[str] = ()) -> OperationalTime:
         """The same clock with other holidays, and other regions that codes mean."""
         return replace(self, holidays=holidays, regions=regions)
 
-    def elapsed(self, start: np.ndarray, stop: np.ndarray, region: np.ndarray | None = None) -> np.ndarray:
+    def elapsed(
+        self, start: np.ndarray | np.datetime64, stop: np.ndarray | np.datetime64, region: np.ndarray | None = None
+    ) -> np.ndarray:
         """Operational days from `start` to `stop` (datetime64, UTC), float64, below 0 where `stop` is first, NaN where
         either is NaT. `region`: int codes, -1 or None for none. The three broadcast."""
         row = self._row(region)
         return self._read(stop, row) - self._read(start, row)
 
-    def after(self, start: np.ndarray, days: np.ndarray, region: np.ndarray | None = None) -> np.ndarray:
+    def after(
+        self, start: np.ndarray | np.datetime64, days: np.ndarray, region: np.ndarray | None = None
+    ) -> np.ndarray:
         """Calendar days from `start` (datetime64, UTC) until `days` (float64, 0 or more) operational days have passed:
         the inverse of `elapsed`, float64, never falling in `days`; NaN where an argument is missing, infinite where
         `days` is. The three broadcast."""
@@ -180,7 +175,7 @@ class OperationalTime:
         share = np.clip((within - total[hour]) / (total[hour + 1] - total[hour]), 0.0, 1.0)
         return week * 7 + (hour + share) / 24 + _number(_ZERO)
 
-    def _read(self, at: np.ndarray, row: np.ndarray) -> np.ndarray:
+    def _read(self, at: np.ndarray | np.datetime64, row: np.ndarray) -> np.ndarray:
         """What the clock of each row shows at instants, float64 operational days; NaN for NaT."""
         number, segments = np.broadcast_arrays(_number(np.asarray(at, "datetime64[us]")), row)[0], self._segments
         known = np.where(np.isnan(number), 0.0, number)
@@ -247,37 +242,3 @@ class _Segments:
 def _number(at: np.ndarray | np.datetime64) -> np.ndarray:
     """Days from 1970, float64, to the microsecond for centuries around; NaN for NaT."""
     return (np.asarray(at, "datetime64[us]") - np.datetime64(0, "us")) / _DAY
-
-
-def _expected_by_weekday(row: np.ndarray, off: np.ndarray, weekday: np.ndarray) -> np.ndarray:
-    """How many of the events of each row (`row` int64 [m]) would fall on each weekday, did all days that are not `off`
-    (bool [R, D]) have as many, float64 [7]."""
-    events = np.bincount(row, minlength=len(off))
-    worked = (~off) @ np.eye(7)[weekday]
-    return (events[:, None] * worked / np.maximum(worked.sum(axis=1, keepdims=True), 1.0)).sum(axis=0)
-
-
-def _week(hours: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Weights float64 [168] from counts [7, 24] and expected counts of the weekdays [7]."""
-    k = _PRIOR_EVENTS
-    by_weekday = (hours.sum(axis=1) + k) / (expected + k)
-    by_hour = (hours.sum(axis=0) + k) / (hours.sum() / 24 + k)
-    product = by_weekday[:, None] * by_hour / by_hour.mean()
-    weights = product * (hours + k) / (expected[:, None] / 24 * product + k)
-    for _ in range(3):  # to lift the slowest lifts the mean, and so on, ever less
-        weights = np.maximum(weights / weights.mean(), SLOWEST)
-    return (weights / weights.mean()).ravel()
-
-
-def _holiday(totals: np.ndarray, off: np.ndarray, usual: np.ndarray) -> float:
-    """The weight of holidays from events a day [R, D], which days are off, and the usual weight of each day [D]."""
-    near = np.minimum(np.arange(off.shape[1])[:, None] + [-_NEIGHBOUR_DAYS, _NEIGHBOUR_DAYS + 1], off.shape[1])
-    near = np.maximum(near, 0)
-
-    def around(values: np.ndarray) -> np.ndarray:
-        running = np.cumsum(np.pad(values, ((0, 0), (1, 0))), axis=1)
-        return running[:, near[:, 1]] - running[:, near[:, 0]]
-
-    level = around(np.where(off, 0.0, totals)) / np.maximum(around(np.where(off, 0.0, usual)), 1e-9)
-    seen, due = totals[off].sum(), (level * usual)[off].sum()
-    return float(np.clip((seen + _PRIOR_EVENTS) / (due + _PRIOR_EVENTS), SLOWEST, FASTEST))
