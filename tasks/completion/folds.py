@@ -135,8 +135,8 @@ def settled_days(orders: Orders, as_of: Instant) -> float:
     """Days after which nearly all (SETTLED) orders are complete that ever will be, as known at `as_of`, of those placed
     in the year before; NaN where none is known to be.
 
-    By the estimate of Kaplan and Meier, "Nonparametric Estimation from Incomplete Observations", Journal of the American
-    Statistical Association 53, 1958, in which orders still open and cancelled ones are censored.
+    By the estimate of Kaplan and Meier, "Nonparametric Estimation from Incomplete Observations", Journal of the
+    American Statistical Association 53, 1958, in which orders still open and cancelled ones are censored.
     """
     end = orders.observed(as_of)
     mine = np.flatnonzero(orders.placed(slice(None), as_of) & (orders.placed_at >= end - _YEAR))
@@ -188,8 +188,8 @@ def _edges(orders: Orders, as_of: Instant) -> np.ndarray:
 
 
 def _days_of(placed: np.ndarray, last: np.datetime64) -> float:
-    """How long stretches ought to be, in days: of the cases (when their orders were placed, ascending) of the four weeks
-    before `last` no more than MOST_CASES in all."""
+    """How long stretches ought to be, in days: of the cases (when their orders were placed, ascending) of the MOST_DAYS
+    before `last`, no more than MOST_CASES in all."""
     edges = (last - np.array([MOST_DAYS, 0]) * _DAY).astype("datetime64[us]")
     inside = max(int(np.diff(np.searchsorted(placed, edges))[0]), 1)
     return float(np.clip(MOST_DAYS * MOST_CASES / MOST_FOLDS / inside, _LENGTHS[0], MOST_DAYS))

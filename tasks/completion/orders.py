@@ -21,8 +21,8 @@ class Orders:
     """N orders, their status events, and when they were completed.
 
     `events`: histories of orders (entity: order_id; every order has at least the event PLACED, its first). Columns:
-    `status`, int32 code into `statuses`; of the case that the event makes, `as_of` and `cutoff`, datetime64[us]: its own
-    instant (or the one at which it became known), and the first cutoff that sees it. Events are withdrawn when their
+    `status`, int32 code into `statuses`; of the case that the event makes, `as_of` and `cutoff`, datetime64[us]: its
+    own instant (or the one at which it became known), and the first cutoff that sees it. Events are withdrawn when their
     order is cancelled (`Histories.withdrawn_at`). `statuses`: object [S] of str, PLACED first, the others ascending.
 
     `placed_at`: datetime64[us] [N], UTC. `known_at`: when the order itself became known, at or after that.
@@ -82,8 +82,8 @@ class Orders:
         return visible(self.placed_at[order], self.known_at[order], cutoff)
 
     def observed(self, until: np.datetime64 | None = None) -> np.datetime64:
-        """Until when orders are watched as known at `until` (None: as the dataset has it): `until`, or the end of the day
-        (UTC) of the last thing that it sees, which was placed, happened or was completed; NaT where it sees nothing."""
+        """Until when orders are watched as known at `until` (None: as the dataset has it): `until`, or the end of the
+        day (UTC) of the last thing that it sees placed, happened or completed; NaT where it sees nothing."""
         until = np.datetime64("9999-01-01", "us") if until is None else until
         seen = [
             self.events.occurred_at[visible(self.events.occurred_at, self.events.known_at, until)],

@@ -115,7 +115,7 @@ def _somewhere(latitude: np.ndarray, longitude: np.ndarray) -> tuple[np.ndarray,
 
 def _first(texts: np.ndarray, others: np.ndarray) -> np.ndarray:
     """The texts, and where there is none the others."""
-    return np.where(np.equal(texts, None), others, texts)
+    return np.where(texts == None, others, texts)  # noqa: E711 (of each element)
 
 
 def _routes(area: np.ndarray, destination: np.ndarray) -> np.ndarray:
