@@ -95,7 +95,7 @@ def _by_stage(
 ) -> dict[str, float]:
     """Figures of each stage (int codes [n] into `statuses`) of at least LEAST_CASES cases."""
     size = np.bincount(stage, minlength=len(statuses))
-    found = {}
+    found: dict[str, float] = {}
     for code in np.argsort(-size, kind="stable")[:MOST_STAGES]:
         if size[code] < LEAST_CASES:
             break

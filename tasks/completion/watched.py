@@ -1,0 +1,72 @@
+"""Status events, and how long their orders took from there: what baselines learn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecasting.task import Cases, Instant
+from tasks.completion.durations import SHORTEST_DAYS
+from tasks.completion.folds import event_cases
+from tasks.completion.lost import limit_days
+from tasks.completion.options import CompletionOptions
+from tasks.completion.orders import Orders
+from tasks.completion.outcomes import outcomes
+
+RECENT_DAYS = 240.0
+"""Events so old teach nothing where there are enough younger ones: what orders take drifts."""
+
+ENOUGH = 200
+"""Events of completed orders that are enough."""
+
+_DAY = np.timedelta64(1, "D")
+
+
+@dataclass(frozen=True, eq=False)
+class Watched:
+    """n events at which orders are forecast, as known at an instant, in order of their cutoffs: rows `event` of
+    `orders.events` and their orders, int64 [n]; `days` float64 [n] from the event to completion where `completed` (bool
+    [n]), else as long as the order has been watched without one; `ago` float64 [n], days from the event to that
+    instant."""
+
+    event: np.ndarray
+    order: np.ndarray
+    days: np.ndarray
+    completed: np.ndarray
+    ago: np.ndarray
+
+    def __len__(self) -> int:
+        """How many events there are."""
+        return len(self.event)
+
+    def take(self, index: np.ndarray) -> Watched:
+        """Those at `index`, positions or a mask."""
+        return Watched(self.event[index], self.order[index], self.days[index], self.completed[index], self.ago[index])
+
+
+def watched(orders: Orders, options: CompletionOptions, until: Instant) -> Watched:
+    """The events at a stage that are known at `until`, of orders neither complete nor cancelled; an order is watched
+    until it counts as lost."""
+    events = orders.events
+    row = np.arange(len(events.occurred_at))
+    row = row[events.visible(row, until)]
+    cases = event_cases(orders, row)
+    cases = cases.take(cases.cutoff <= until)
+    became = outcomes(orders, cases, until, limit_days(orders, options, until))
+    kept = became.completed | (became.days > 0)
+    cases, became = cases.take(kept), became.take(kept)
+    days = np.maximum(became.days + elapsed_days(orders, cases), SHORTEST_DAYS)
+    ago = (until - events.occurred_at[cases.columns["event"]]) / _DAY
+    return Watched(cases.columns["event"], cases.entity, days, became.completed, ago)
+
+
+def lately(seen: Watched, days: float = RECENT_DAYS) -> Watched:
+    """Those of the last `days`; all where those are not ENOUGH."""
+    young = seen.ago <= days
+    return seen.take(young) if np.count_nonzero(seen.completed & young) >= ENOUGH else seen
+
+
+def elapsed_days(orders: Orders, cases: Cases) -> np.ndarray:
+    """Days from each case's latest event to its cutoff, float64 [n]."""
+    return (cases.cutoff - orders.events.occurred_at[cases.columns["event"]]) / _DAY
