@@ -40,9 +40,11 @@ def command(workspace: Workspace) -> ExitCode:
         ],
     )
     console.say()
+    said = {str(error) for error in found.errors}  # once is enough, below
     for source in found.sources:
         for line in source.lines():
-            console.say(f"{source.source}: {line}")
+            if line not in said:
+                console.say(f"{source.source}: {line}")
     console.say()
     for task in found.tasks:
         console.say(f"task {task.task}: {'ready' if task.ready else task.problem}")
