@@ -12,12 +12,12 @@ from forecasting.clock import arrow_instants
 from forecasting.columns import is_text, numbers, present
 from forecasting.features.space import Weather
 from forecasting.schema import SOURCES, ConfigurationError, DataError, SourceNeed
+from tasks.completion.due import due_at
 from tasks.completion.holidays import known_ahead
 from tasks.completion.lines import baskets, sensible
 from tasks.completion.options import CompletionOptions
 from tasks.completion.orders import PLACED, Orders
 from tasks.completion.places import Labels, labelled, places_of, text_of
-from tasks.completion.promises import due_at
 from tasks.completion.records import NEVER, Records, records_of
 from tasks.completion.status_events import status_events
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,7 +126,7 @@ def _orders(random: np.random.Generator, parcels: _Parcels) -> pa.Table:
 
 
 def _events(random: np.random.Generator, parcels: _Parcels) -> pa.Table:
-    """Approvals and shipments; some are missing, some repeat, some are stamped before their order, some come in late."""
+    """Approvals and shipments; some are missing, repeat, are stamped before their order, or come in late."""
     every = np.arange(_ORDERS)
     approved = np.where(every % 30 == 11, parcels.placed - 5 * _MINUTE, parcels.approved)[every % 20 != 6]
     order = np.concatenate([every[every % 20 != 6], every[every % 33 != 8], every[every % 50 == 9]])
@@ -201,7 +202,7 @@ def _at(days: np.ndarray) -> np.ndarray:
     return _START + (days * 24 * 60).astype(np.int64) * _MINUTE
 
 
-def _ids(values: list[str | None]) -> pa.Array:
+def _ids(values: Sequence[str | None]) -> pa.Array:
     return pa.array(values, pa.string()).dictionary_encode()
 
 

@@ -34,7 +34,6 @@ MOST_CASES = 15_000
 _LENGTHS = (7, 10, 14, 21, 28, 42, 56, 84, 126, 182, 364)
 _DAY, _YEAR = np.timedelta64(1, "D"), np.timedelta64(365, "D")
 _DAY_US = 86_400e6
-_DATE = "datetime64[D]"
 
 
 def cases_at(orders: Orders, options: CompletionOptions, as_of: Instant) -> Cases:
@@ -122,13 +121,12 @@ def folds(orders: Orders, options: CompletionOptions, as_of: Instant) -> list[Fo
     after.
     """
     as_of = as_of.astype("datetime64[us]")
-    begin = _edges(orders, as_of)
-    cases = _settled_cases(orders, as_of)
+    cases = _completed_cases(orders, as_of)
     placed = orders.placed_at[cases.entity]
-    cases = cases.take((placed >= begin[0]) & (placed < begin[-1]))
-    cases = _thinned(orders, cases)
-    stretch = np.searchsorted(begin, orders.placed_at[cases.entity], side="right") - 1
-    return [Fold(begin[0], cases.take(stretch == number)) for number in range(len(begin) - 1)]
+    edges = _edges(orders, np.sort(placed), as_of)
+    cases = _thinned(orders, cases.take((placed >= edges[0]) & (placed < edges[-1])))
+    stretch = np.searchsorted(edges, orders.placed_at[cases.entity], side="right") - 1
+    return [Fold(edges[0], cases.take(stretch == number)) for number in range(len(edges) - 1)]
 
 
 def settled_days(orders: Orders, as_of: Instant) -> float:
@@ -151,7 +149,7 @@ def settled_days(orders: Orders, as_of: Instant) -> float:
     return float(days[np.searchsorted(done, SETTLED * done[-1])])
 
 
-def _settled_cases(orders: Orders, as_of: Instant) -> Cases:
+def _completed_cases(orders: Orders, as_of: Instant) -> Cases:
     """The cases before an instant of the orders that it sees completed."""
     every = np.arange(len(orders.events.occurred_at))
     rows = every[orders.completed(owners(orders, every), as_of)]
@@ -159,17 +157,20 @@ def _settled_cases(orders: Orders, as_of: Instant) -> Cases:
     return cases.take(cases.cutoff < as_of)
 
 
-def _edges(orders: Orders, as_of: Instant) -> np.ndarray:
-    """Where the stretches begin, and where the last one ends, datetime64[us], at midnights in UTC."""
-    heard = np.sort(np.maximum(orders.completed_at, orders.completion_known_at)[orders.completed(slice(None), as_of)])
-    if len(heard) < LEAST_TAUGHT + LEAST_JUDGED // 2:
+def _edges(orders: Orders, placed: np.ndarray, as_of: Instant) -> np.ndarray:
+    """Where the stretches begin, and where the last one ends, datetime64[us], at midnights in UTC. `placed`: when the
+    orders of the cases of all completed orders were placed, datetime64[us], ascending."""
+    done = orders.completed(slice(None), as_of)
+    heard = np.sort(np.maximum(orders.completed_at[done], orders.completion_known_at[done]))
+    if len(heard) < LEAST_TAUGHT:
         raise NotEnoughData(
-            f"{len(heard)} orders are known to be complete as of {_day(as_of)}, and"
-            f" {LEAST_TAUGHT + LEAST_JUDGED // 2} are needed to fit and judge a model.",
-            remedy="A baseline is published until there are more.",
+            f"{_orders(len(heard))} known to be complete as of {_day(as_of)}, and {LEAST_TAUGHT} are needed to fit a"
+            " model.",
+            remedy="A baseline is published until there are more; or map `completed_at` of orders.",
         )
-    last = (orders.observed(as_of) - np.timedelta64(round(settled_days(orders, as_of) * _DAY_US), "us")).astype(_DATE)
-    placed = np.sort(orders.placed_at[_settled_cases(orders, as_of).entity])
+    settled = settled_days(orders, as_of)
+    last = orders.observed(as_of) - np.timedelta64(0 if np.isnan(settled) else round(settled * _DAY_US), "us")
+    last = last.astype("datetime64[D]")
     wanted = _days_of(placed, last)
     lengths = sorted(_LENGTHS, key=lambda days: abs(np.log(days / wanted)))
     for least in (max(LEAST_TAUGHT, len(heard) // 2), LEAST_TAUGHT):  # rather a short judgement than little to learn
@@ -180,10 +181,10 @@ def _edges(orders: Orders, as_of: Instant) -> np.ndarray:
                 if judged.min() >= LEAST_JUDGED and np.searchsorted(heard, edges[0]) >= least:
                     return edges
     raise NotEnoughData(
-        f"{len(heard)} orders are known to be complete as of {_day(as_of)}, and nearly all of those placed before"
-        f" {_day(last)}: no day before it has {LEAST_TAUGHT} completed orders to learn from, and after it"
-        f" {LEAST_JUDGED} events of orders to judge by.",
-        remedy="A baseline is published until there is more.",
+        f"{_orders(len(heard))} known to be complete as of {_day(as_of)}, and nearly all are that were placed before"
+        f" {_day(last)}; but no day divides these so that {LEAST_TAUGHT} orders were complete by then, to fit a model,"
+        f" and {LEAST_JUDGED} events of orders placed after it are left to judge it by.",
+        remedy="A baseline is published until there is more history.",
     )
 
 
@@ -202,6 +203,10 @@ def _thinned(orders: Orders, cases: Cases) -> Cases:
     entity, place = np.unique(cases.entity, return_inverse=True)
     drawn = stable_hash(orders.events.entities[entity]) < np.uint64(MOST_CASES / len(cases) * 2.0**64)
     return cases.take(drawn[place])
+
+
+def _orders(count: int) -> str:
+    return f"{count} order{'s are' if count != 1 else ' is'}"
 
 
 def _day(instant: Instant) -> str:
