@@ -1,0 +1,58 @@
+"""How long what is finished took, each span from the moment at which its end was heard of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.completion.heard import NEVER, Heard, log_days
+from tasks.completion.orders import Orders
+
+
+@dataclass(frozen=True, eq=False)
+class Spans:
+    """R spans of orders, in ascending order of `seen`.
+
+    `seen`: int64 [R] microseconds, the first cutoff that sees the span's end. `began`: int64 [R], the first cutoff that
+    saw its begin. `order`: int64 [R]. `status`: int64 [R], codes of the event with which it began, or which ended it.
+    `log_days`: float64 [R], its length.
+    """
+
+    seen: np.ndarray
+    began: np.ndarray
+    order: np.ndarray
+    status: np.ndarray
+    log_days: np.ndarray
+
+    @staticmethod
+    def of(seen: np.ndarray, began: np.ndarray, order: np.ndarray, status: np.ndarray, length: np.ndarray) -> Spans:
+        """Of spans in any order, those that are ever seen; `length`: int64 [R] microseconds."""
+        kept = np.flatnonzero(seen < NEVER)
+        kept = kept[np.argsort(seen[kept], kind="stable")]
+        return Spans(seen[kept], began[kept], order[kept], status[kept].astype(np.int64), log_days(length[kept]))
+
+    def take(self, index: np.ndarray) -> Spans:
+        """Some of the spans, by ascending int64 positions or a bool mask."""
+        return Spans(self.seen[index], self.began[index], self.order[index], self.status[index], self.log_days[index])
+
+
+def remaining(orders: Orders, heard: Heard) -> Spans:
+    """From each event of an order to its completion; `status` is that of the event. The event PLACED gives the whole
+    duration of the order."""
+    completed = heard.completed[heard.order_of]
+    length = heard.completed_at[heard.order_of] - heard.occurred
+    seen = np.where((completed < NEVER) & (length > 0), np.maximum(completed, heard.event), NEVER)
+    return Spans.of(seen, heard.event, heard.order_of, orders.events.columns["status"], length)
+
+
+def gaps(orders: Orders, heard: Heard) -> Spans:
+    """From each event of an order to the next one; `status` is that of the latter. Nothing of orders that were complete
+    or cancelled by then."""
+    row = 1 + np.flatnonzero(heard.order_of[1:] == heard.order_of[:-1])
+    seen = np.maximum(heard.event[row], heard.event[row - 1])
+    seen = np.where(seen >= heard.gone[heard.order_of[row]], NEVER, seen)
+    status = orders.events.columns["status"][row]
+    return Spans.of(
+        seen, heard.event[row - 1], heard.order_of[row], status, heard.occurred[row] - heard.occurred[row - 1]
+    )
