@@ -1,4 +1,7 @@
-"""How many orders are open at a place as of a cutoff, against how many are usual there."""
+"""How much work waits at a place as of a cutoff, against how much is usual there.
+
+Where orders pile up, the next ones wait; and where what was shipped does not arrive, something is wrong on the way.
+"""
 
 from __future__ import annotations
 
@@ -6,78 +9,98 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecasting.histories import Histories
 from forecasting.task import Cases
+from tasks.completion.case_facts import stages
+from tasks.completion.heard import DAY, NEVER, Heard, microseconds
 from tasks.completion.orders import Orders
+from tasks.completion.running_totals import RunningTotals
 
 FORGOTTEN_DAYS = 60
-"""An order open for longer than this no longer counts as work to be done: it would count for ever."""
+"""An order open for longer than this no longer counts as waiting: lost ones would count for ever."""
 
-_WEEKS_BACK = (7, 14, 21, 28)
-_MICROSECOND = np.timedelta64(1, "us")
+USUAL_DAYS = 28
+"""Over how many days before the cutoff is looked for what is usual, at the hour of the cutoff on the same weekday."""
 
 
 @dataclass(frozen=True, eq=False)
 class Ledger:
-    """When orders of each group came and went, as anybody could know it: `came` and `went` are histories of groups.
+    """When what belongs to groups came and went; `began`: the first cutoff, in microseconds, that sees any of it."""
 
-    Orders of no group (code -1) are in neither."""
-
-    came: Histories
-    went: Histories
-
-    def open(self, group: np.ndarray, cutoff: np.ndarray) -> np.ndarray:
-        """Open orders of groups, int64 [n] codes of 0 and above, that cutoffs (datetime64[us] [n]) know of: int64 [n].
-        Differences of counts, and so exact."""
-        return self._before(self.came, group, cutoff) - self._before(self.went, group, cutoff)
-
-    def arrived(self, group: np.ndarray, cutoff: np.ndarray, days: int) -> np.ndarray:
-        """Orders that came in the last `days` before the cutoffs, int64 [n]."""
-        back = cutoff - np.timedelta64(days, "D")
-        return self._before(self.came, group, cutoff) - self._before(self.came, group, back)
+    came: RunningTotals
+    went: RunningTotals
+    began: int
 
     @staticmethod
-    def _before(rows: Histories, group: np.ndarray, cutoff: np.ndarray) -> np.ndarray:
-        return rows.stop(group, cutoff) - rows.offsets[group]
+    def of(came: np.ndarray, went: np.ndarray, group: np.ndarray) -> Ledger:
+        """`came`, `went`: int64 [R] microseconds, the first cutoffs that see it; `group`: int [R], -1 for none."""
+        went = np.maximum(went, came)
+        first, last = np.argsort(came, kind="stable"), np.argsort(went, kind="stable")
+        return Ledger(
+            RunningTotals.of(came[first], group[first]),
+            RunningTotals.of(went[last], group[last]),
+            int(came.min(initial=NEVER)),
+        )
+
+    def figures(self, group: np.ndarray, cutoff: np.ndarray, prefix: str) -> dict[str, np.ndarray]:
+        """What is there of the group of each case (int [n], -1 unknown) at its cutoff (int64 [n] microseconds), as
+        log(1 + x), and the log of that against what is usual, one added to each; NaN where unknown."""
+        known = group >= 0
+        now = self._there(group, cutoff)
+        before = [self._there(group, cutoff - days * DAY) for days in range(7, USUAL_DAYS + 1, 7)]
+        pace = np.log((now + 1) / (np.mean(before, axis=0) + 1))
+        told = known & (cutoff - USUAL_DAYS * DAY >= self.began)
+        return {prefix: np.where(known, np.log1p(now), np.nan), f"{prefix}_pace": np.where(told, pace, np.nan)}
+
+    def arrivals(self, group: np.ndarray, cutoff: np.ndarray) -> dict[str, np.ndarray]:
+        """What came in the last week, as `figures` has it, and against an average week of the last four."""
+        known = group >= 0
+        week, month = (
+            self.came.between(group, self.came.rank(cutoff - days * DAY), self.came.rank(cutoff))[0]
+            for days in (7, USUAL_DAYS)
+        )
+        told = known & (cutoff - USUAL_DAYS * DAY >= self.began)
+        pace = np.log((week + 1) / (month * 7 / USUAL_DAYS + 1))
+        return {"came": np.where(known, np.log1p(week), np.nan), "came_pace": np.where(told, pace, np.nan)}
+
+    def _there(self, group: np.ndarray, cutoff: np.ndarray) -> np.ndarray:
+        """How many came and have not gone, float64 [n]: a difference of counts, and so exact."""
+        nothing = np.zeros_like(cutoff)
+        came, went = (rows.between(group, nothing, rows.rank(cutoff))[0] for rows in (self.came, self.went))
+        return came - went
 
 
-def ledger(orders: Orders, codes: np.ndarray, groups: int) -> Ledger:
-    """The ledger of orders grouped by `codes`, int [N] of 0 ... groups - 1, -1 for none."""
-    came = np.maximum(orders.placed_at + _MICROSECOND, orders.known_at)
-    completed = np.maximum(orders.completed_at + _MICROSECOND, orders.completion_known_at)
-    cancelled = orders.cancelled_at + _MICROSECOND
-    went = np.fmin(np.fmin(completed, cancelled), came + np.timedelta64(FORGOTTEN_DAYS, "D"))
-    return Ledger(_by_group(came, codes, groups), _by_group(np.maximum(went, came), codes, groups))
+def backlog_figures(orders: Orders, cases: Cases, labels: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Of the group that each of `labels` gives a case, float64 [n] each, NaN where unknown: orders that are `open`,
+    those whose latest status is that of the case itself (`waiting`), each against what is usual (`..._pace`), and
+    orders that `came` in the last week, against those of the last four (`came_pace`)."""
+    heard, cutoff = Heard.of(orders), microseconds(cases.cutoff)
+    gone = np.minimum(heard.gone, heard.order + FORGOTTEN_DAYS * DAY)
+    status, count = orders.events.columns["status"], len(orders.statuses)
+    replaced = np.minimum(_followed(heard), gone[heard.order_of])
+    found: dict[str, np.ndarray] = {}
+    for label in labels:
+        code = orders.labels[label].astype(np.int64)
+        mine = code[cases.entity]
+        every = Ledger.of(heard.order, gone, code)
+        figures = every.figures(mine, cutoff, "open") | every.arrivals(mine, cutoff)
+        held = code[heard.order_of]
+        at_stage = Ledger.of(heard.event, replaced, np.where(held >= 0, held * count + status, -1))
+        here = np.where(mine >= 0, mine * count + stages(orders, cases), -1)
+        figures |= at_stage.figures(here, cutoff, "waiting")
+        found |= {f"{label}_{name}": values for name, values in figures.items()}
+    return found
 
 
-def _by_group(instants: np.ndarray, codes: np.ndarray, groups: int) -> Histories:
-    """`instants` as of which a cutoff counts a row, as histories: a row counts where it is at or before the cutoff."""
-    kept = np.flatnonzero(codes >= 0)
-    order = kept[np.lexsort((instants[kept], codes[kept]))]
-    offsets = np.append(0, np.cumsum(np.bincount(codes[kept], minlength=groups))).astype(np.int64)
-    at = instants[order] - _MICROSECOND  # `Histories.stop` asks for what occurred before the cutoff
-    return Histories(np.arange(groups).astype(object), offsets, at, at)
-
-
-def backlog(orders: Orders, cases: Cases, group: str) -> dict[str, np.ndarray]:
-    """Of the group of a label (`origin`), float64 [n] each, NaN where a case has no group: `open` orders, how many that
-    is against the mean of the same hour one to four weeks ago (`open_pace`), orders that `came` in the last week, and
-    those against the last four weeks (`came_pace`). Counts as log(1 + x), paces as logs of ratios, one added to each.
-    """
-    codes = orders.labels[group]
-    book = ledger(orders, codes, len(orders.label_names[group]))
-    found = {name: np.full(len(cases), np.nan) for name in ("open", "open_pace", "came", "came_pace")}
-    known = np.flatnonzero(codes[cases.entity] >= 0)
-    if not len(known):
-        return found
-    mine, cutoff = codes[cases.entity[known]].astype(np.int64), cases.cutoff[known]
-    now = book.open(mine, cutoff)
-    before = sum(book.open(mine, cutoff - np.timedelta64(days, "D")) for days in _WEEKS_BACK) / len(_WEEKS_BACK)
-    week, month = book.arrived(mine, cutoff, 7), book.arrived(mine, cutoff, 28)
-    found["open"][known] = np.log1p(now)
-    # before there are four weeks of records, what is usual is not known
-    begun = book.came.occurred_at.min() <= cutoff - np.timedelta64(_WEEKS_BACK[-1], "D")
-    found["open_pace"][known] = np.where(begun, np.log((now + 1) / (before + 1)), np.nan)
-    found["came"][known] = np.log1p(week)
-    found["came_pace"][known] = np.where(begun, np.log((week + 1) / (month / 4 + 1)), np.nan)
+def _followed(heard: Heard) -> np.ndarray:
+    """The first cutoff that sees a later event of the same order, int64 [R] microseconds: until then the status of an
+    event is the latest. NEVER where none follows."""
+    size = len(heard.event)
+    by_seen = np.argsort(heard.event, kind="stable")
+    rank = np.empty(size, np.int64)
+    rank[by_seen] = np.arange(size)
+    # From the end, orders come in falling order: their numbers keep each one's minimum from the next one's.
+    lowest = np.minimum.accumulate((rank + heard.order_of * size)[::-1])[::-1] - heard.order_of * size
+    found = np.full(size, NEVER)
+    follows = np.flatnonzero(heard.order_of[1:] == heard.order_of[:-1])
+    found[follows] = heard.event[by_seen[lowest[follows + 1]]]
     return found

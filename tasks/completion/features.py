@@ -5,16 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from forecasting.task import Cases
-from tasks.completion.backlog import backlog
+from tasks.completion.backlog import backlog_figures
 from tasks.completion.case_facts import due_days, stages
 from tasks.completion.options import CompletionOptions
 from tasks.completion.orders import Orders
 from tasks.completion.own_events import own_figures, own_steps
 from tasks.completion.season import season_figures
+from tasks.completion.skies import weather_figures
 from tasks.completion.snapshot import Snapshot, Steps
 
 GROUPS = ("origin", "route")
 """Groups whose latest orders the network reads as sequences."""
+
+PLACES = ("origin", "origin_area", "destination")
+"""Labels of where work piles up."""
+
+MOST_STAGES = 24
+"""So many statuses, the first that ever occurred, have a figure of their own: since when they are reached."""
 
 _DAY = np.timedelta64(1, "D")
 
@@ -23,12 +30,11 @@ def snapshot_of(orders: Orders, cases: Cases, options: CompletionOptions) -> Sna
     """What `cases` see of `orders` (class `Snapshot`). Features and their order depend on the columns and stages that
     there are and on the options, never on the cases."""
     due = due_days(orders, cases)
-    figures = own_figures(orders, cases, orders.stages)
+    figures = own_figures(orders, cases, _told_apart(orders))
     figures |= season_figures(orders, cases)
     figures |= _statics(orders, cases, due)
-    for group in ("origin", "origin_area", "destination"):
-        if group in orders.labels:
-            figures |= {f"{group}_{name}": values for name, values in backlog(orders, cases, group).items()}
+    figures |= weather_figures(orders, cases)
+    figures |= backlog_figures(orders, cases, tuple(label for label in PLACES if label in orders.labels))
     features = np.column_stack([values.astype(np.float32) for values in figures.values()])
     return Snapshot(
         features=features,
@@ -42,6 +48,13 @@ def snapshot_of(orders: Orders, cases: Cases, options: CompletionOptions) -> Sna
         cutoff=cases.cutoff,
         due_days=due,
     )
+
+
+def _told_apart(orders: Orders) -> list[str]:
+    """Statuses by when they first occurred, so that what is still to come cannot change which ones count."""
+    occurred = orders.events.columns["status"][np.argsort(orders.events.occurred_at, kind="stable")]
+    codes, first = np.unique(occurred, return_index=True)
+    return [str(orders.statuses[code]) for code in codes[np.argsort(first)][:MOST_STAGES]]
 
 
 def _statics(orders: Orders, cases: Cases, due: np.ndarray) -> dict[str, np.ndarray]:

@@ -21,10 +21,10 @@ HOLIDAYS = Events(
 
 
 def random_orders(count: int = 60, seed: int = 0, days: int = 60, late_rows: bool = True) -> Orders:
-    """`count` orders placed over `days`, of which some are open, cancelled, without origin or promise, or known late."""
+    """`count` orders placed over `days`, some open, cancelled, without origin or promise, or known late."""
     random = np.random.default_rng(seed)
 
-    def hours(scale: float, size: int = count) -> np.ndarray:
+    def hours(scale: float, size: int | tuple[int, int] = count) -> np.ndarray:
         return (random.exponential(scale, size) * 3.6e9).astype("timedelta64[us]") + np.timedelta64(1, "s")
 
     placed = np.sort(START + (random.uniform(0, days * 24, count) * 3.6e9).astype("timedelta64[us]"))
