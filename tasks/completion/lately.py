@@ -3,113 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from forecasting.task import Cases
-from tasks.completion.spans import Spans, gaps, remaining
-from tasks.completion.heard import DAY, NEVER, Heard, microseconds
+from tasks.completion.heard import Heard, microseconds
+from tasks.completion.levels import Levels
 from tasks.completion.orders import PLACED, Orders
-from tasks.completion.running_totals import RunningTotals
+from tasks.completion.past import Past
+from tasks.completion.recent import recent, recent_of
+from tasks.completion.spans import gaps
+
+__all__ = ["lately_figures", "recent", "recent_of"]
 
 MOST_STATUSES = 6
 """Gaps before an event are told by its status where there are at most so many."""
 
-PRIOR = 8.0
-"""Spans that what stands above a group counts in its level."""
-
-_BASE_DAYS, _BASE_MOST = 90, 400
 _SHORT, _MIDDLE, _LONG = 7, 28, 90
 
 
-@dataclass(frozen=True, eq=False)
-class Levels:
-    """Mean log durations by group and status, as of any cutoff."""
-
-    totals: RunningTotals
-    statuses: int
-    label: np.ndarray
-
-    @staticmethod
-    def of(spans: Spans, label: np.ndarray, statuses: int, values: np.ndarray) -> Levels:
-        """`label`: int [N], the group of each order, -1 for none; `values`: float64 [R], of the spans."""
-        group = _coded(label[spans.order], spans.status, statuses)
-        return Levels(RunningTotals.of(spans.seen, group, values), statuses, label)
-
-    def at(
-        self,
-        order: np.ndarray,
-        status: np.ndarray,
-        cutoff: np.ndarray,
-        days: float,
-        above: np.ndarray,
-        prior: float = PRIOR,
-        at_most: int | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """(level, count), float64 [n] each, over the last `days`: the mean of the order's group at that status, in
-        which `above` (float64 [n]) counts `prior` times; where that is unknown, the group's own mean."""
-        until = self.totals.rank(cutoff)
-        after = self.totals.rank(cutoff - int(days * DAY))
-        count, (total,) = self.totals.between(_coded(self.label[order], status, self.statuses), after, until, at_most)
-        known = np.isfinite(above)
-        weight = np.where(known, prior, 0.0)
-        with np.errstate(invalid="ignore"):
-            return (total + weight * np.where(known, above, 0.0)) / (count + weight), count
-
-
-def _coded(label: np.ndarray, status: np.ndarray, statuses: int) -> np.ndarray:
-    return np.where(label >= 0, label.astype(np.int64) * statuses + status, -1)
-
-
-def lately_figures(orders: Orders, cases: Cases) -> Mapping[str, np.ndarray]:
-    """Figures by name, float64 [n], NaN where unknown."""
-    heard = Heard.of(orders)
+def lately_figures(orders: Orders, cases: Cases, past: Past | None = None) -> Mapping[str, np.ndarray]:
+    """Figures by name, float64 [n], NaN where unknown. `past`: of the same orders, where it is there already."""
+    past = Past.of(orders) if past is None else past
     cutoff = microseconds(cases.cutoff)
-    status = orders.events.columns["status"][cases.columns["event"]].astype(np.int64)
+    status = past.status[cases.columns["event"]]
     figures: dict[str, np.ndarray] = {}
-    figures |= _remaining_figures(orders, heard, cases.entity, status, cutoff)
-    figures |= _gap_figures(orders, heard, cases.entity, cutoff)
+    figures |= _remaining_figures(past, cases.entity, status, cutoff)
+    figures |= _gap_figures(orders, past.heard, cases.entity, cutoff)
     return figures
 
 
-def _groups(orders: Orders) -> dict[str, np.ndarray]:
-    return {"all": np.zeros(len(orders), np.int64), **orders.labels}
-
-
-def _remaining_figures(
-    orders: Orders, heard: Heard, order: np.ndarray, status: np.ndarray, cutoff: np.ndarray
-) -> dict[str, np.ndarray]:
-    spans = remaining(orders, heard)
-    count = len(orders.statuses)
-    groups = _groups(orders)
-    base = [
-        Levels.of(spans, groups[name], count, spans.log_days)
-        for name in ("all", "destination", "route")
-        if name in groups
-    ]
-
-    def expected(order: np.ndarray, status: np.ndarray, cutoff: np.ndarray) -> np.ndarray:
-        level = np.full(len(order), np.nan)
-        for levels in base:
-            level, _ = levels.at(order, status, cutoff, _BASE_DAYS, level, at_most=_BASE_MOST)
-        return level
-
-    figures = {"expected": expected(order, status, cutoff)}
-    surprise = spans.log_days - expected(spans.order, spans.status, spans.began)
+def _remaining_figures(past: Past, order: np.ndarray, status: np.ndarray, cutoff: np.ndarray) -> dict[str, np.ndarray]:
+    orders, count = past.orders, len(past.orders.statuses)
+    figures = {"expected": past.expected.at(order, status, cutoff)}
+    surprise = past.remaining.log_days - past.expected.at_event[past.remaining.event]
     known = np.isfinite(surprise)
-    told = spans.take(known)
-    surprise = surprise[known]
-    nothing = np.full(len(order), 0.0)
-    levels = Levels.of(told, groups["all"], count, surprise)
+    told, surprise = past.remaining.take(known), surprise[known]
+    every = np.zeros(len(order))
+    levels = Levels.of(told, np.zeros(len(orders), np.int64), count, surprise)
     for days in (_SHORT, _MIDDLE):
-        figures[f"all_{days}d"], _ = levels.at(order, status, cutoff, days, nothing)
+        figures[f"all_{days}d"], _ = levels.at(order, status, cutoff, days, every)
     every = figures[f"all_{_MIDDLE}d"]
-    groups |= _cells(orders)
-    for name, label in groups.items():
-        if name == "all":
-            continue
+    for name, label in {**orders.labels, **_cells(orders)}.items():
         levels = Levels.of(told, label, count, surprise)
         for days in (_MIDDLE, _LONG):
             figures[f"{name}_{days}d"], number = levels.at(order, status, cutoff, days, every)
@@ -132,21 +67,18 @@ def _gap_figures(orders: Orders, heard: Heard, order: np.ndarray, cutoff: np.nda
     if count > MOST_STATUSES:
         return {}
     spans = gaps(orders, heard)
-    groups = _groups(orders)
     figures = {}
+    unknown = np.full(len(order), np.nan)
+    everywhere = Levels.of(spans, np.zeros(len(orders), np.int64), count, spans.log_days)
+    groups = [name for name in ("origin", "origin_area") if name in orders.labels]
+    levels = {name: Levels.of(spans, orders.labels[name], count, spans.log_days) for name in groups}
     for code, name in enumerate(orders.statuses):
         if name == PLACED:
             continue
         status = np.full(len(order), code)
-        every, _ = Levels.of(spans, groups["all"], count, spans.log_days).at(
-            order, status, cutoff, _MIDDLE, np.full(len(order), np.nan)
-        )
+        every, _ = everywhere.at(order, status, cutoff, _MIDDLE, unknown)
         figures[f"gap@{name}_all"] = every
-        for group in ("origin", "origin_area"):
-            if group in groups:
-                levels = Levels.of(spans, groups[group], count, spans.log_days)
-                for days in (_MIDDLE, _LONG):
-                    figures[f"gap@{name}_{group}_{days}d"], number = levels.at(
-                        order, status, cutoff, days, every, prior=4.0
-                    )
+        for group in groups:
+            for days in (_MIDDLE, _LONG):
+                figures[f"gap@{name}_{group}_{days}d"], _ = levels[group].at(order, status, cutoff, days, every, 4.0)
     return figures

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -15,26 +15,30 @@ class Spans:
     """R spans of orders, in ascending order of `seen`.
 
     `seen`: int64 [R] microseconds, the first cutoff that sees the span's end. `began`: int64 [R], the first cutoff that
-    saw its begin. `order`: int64 [R]. `status`: int64 [R], codes of the event with which it began, or which ended it.
-    `log_days`: float64 [R], its length.
+    saw its begin. `order`: int64 [R]. `event`: int64 [R], row of `Orders.events` with which it began, or which ended
+    it; `status`: int64 [R], the code of that event. `log_days`: float64 [R], its length.
     """
 
     seen: np.ndarray
     began: np.ndarray
     order: np.ndarray
+    event: np.ndarray
     status: np.ndarray
     log_days: np.ndarray
 
     @staticmethod
-    def of(seen: np.ndarray, began: np.ndarray, order: np.ndarray, status: np.ndarray, length: np.ndarray) -> Spans:
+    def of(
+        orders: Orders, seen: np.ndarray, began: np.ndarray, order: np.ndarray, event: np.ndarray, length: np.ndarray
+    ) -> Spans:
         """Of spans in any order, those that are ever seen; `length`: int64 [R] microseconds."""
         kept = np.flatnonzero(seen < NEVER)
         kept = kept[np.argsort(seen[kept], kind="stable")]
-        return Spans(seen[kept], began[kept], order[kept], status[kept].astype(np.int64), log_days(length[kept]))
+        status = orders.events.columns["status"][event[kept]].astype(np.int64)
+        return Spans(seen[kept], began[kept], order[kept], event[kept], status, log_days(length[kept]))
 
     def take(self, index: np.ndarray) -> Spans:
         """Some of the spans, by ascending int64 positions or a bool mask."""
-        return Spans(self.seen[index], self.began[index], self.order[index], self.status[index], self.log_days[index])
+        return Spans(*(getattr(self, column.name)[index] for column in fields(self)))
 
 
 def remaining(orders: Orders, heard: Heard) -> Spans:
@@ -43,7 +47,7 @@ def remaining(orders: Orders, heard: Heard) -> Spans:
     completed = heard.completed[heard.order_of]
     length = heard.completed_at[heard.order_of] - heard.occurred
     seen = np.where((completed < NEVER) & (length > 0), np.maximum(completed, heard.event), NEVER)
-    return Spans.of(seen, heard.event, heard.order_of, orders.events.columns["status"], length)
+    return Spans.of(orders, seen, heard.event, heard.order_of, np.arange(len(seen)), length)
 
 
 def gaps(orders: Orders, heard: Heard) -> Spans:
@@ -52,7 +56,5 @@ def gaps(orders: Orders, heard: Heard) -> Spans:
     row = 1 + np.flatnonzero(heard.order_of[1:] == heard.order_of[:-1])
     seen = np.maximum(heard.event[row], heard.event[row - 1])
     seen = np.where(seen >= heard.gone[heard.order_of[row]], NEVER, seen)
-    status = orders.events.columns["status"][row]
-    return Spans.of(
-        seen, heard.event[row - 1], heard.order_of[row], status, heard.occurred[row] - heard.occurred[row - 1]
-    )
+    length = heard.occurred[row] - heard.occurred[row - 1]
+    return Spans.of(orders, seen, heard.event[row - 1], heard.order_of[row], row, length)
