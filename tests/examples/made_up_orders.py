@@ -8,15 +8,15 @@ import pandas as pd
 DAYS = 150
 
 
-def made_up(count: int, end: pd.Timestamp, *, seed: int = 3) -> pd.DataFrame:
-    """`count` orders of the `DAYS` days before `end` (naive, local), as a warehouse of that instant holds them.
+def made_up(count: int, end: pd.Timestamp, *, days: int = DAYS, seed: int = 3) -> pd.DataFrame:
+    """`count` orders of the `days` days before `end` (naive, local), as a warehouse of that instant holds them.
 
     Columns: `number`; `customer` (60 of them), `origin` (5), `region` 0 to 3; `placed`, `accepted`, `sent`, `arrived`:
     naive local times to the second, NaT where it has not come to that; `promised`: a midnight; `cancelled`: bool, two
     in a hundred, never sent; `price` of one unit, `units` 1 to 3, `parcel`: kilograms.
     """
     random = np.random.default_rng(seed)
-    placed = end - pd.to_timedelta(np.sort(random.uniform(0.2, DAYS, count))[::-1], "D")
+    placed = end - pd.to_timedelta(np.sort(random.uniform(0.2, days, count))[::-1], "D")
     origin, region = random.integers(0, 5, count), random.integers(0, 4, count)
     cancelled = random.random(count) < 0.02
 

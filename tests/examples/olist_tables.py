@@ -21,7 +21,7 @@ def tables(orders: pd.DataFrame) -> dict[str, pd.DataFrame]:
     status = np.select([orders["cancelled"], delivered], ["canceled", "delivered"], "shipped")
     lines = orders[orders["number"] != 1003].loc[lambda rows: rows.index.repeat(rows["units"])]
     position = lines.groupby("number").cumcount()
-    sellers = pd.DataFrame({"seller_id": [f"s{n}" for n in range(6)], "seller_state": [*STATES, "SP", "RJ"]})
+    states_of_sellers = [*STATES, "SP", "RJ"]
     points = pd.DataFrame([(ZIPS[state], *place) for state, place in PLACES.items() if state != "AM"])
     points.columns = ["geolocation_zip_code_prefix", "geolocation_lat", "geolocation_lng"]
     around = [points.assign(geolocation_lat=points["geolocation_lat"] + north) for north in (-0.5, 0.5)]
@@ -54,6 +54,7 @@ def tables(orders: pd.DataFrame) -> dict[str, pd.DataFrame]:
             {
                 "product_id": [f"p{n}" for n in range(8)],
                 "product_category_name": ["artes", "moveis"] * 3 + ["artes", None],
+                **dict.fromkeys(("product_name_lenght", "product_description_lenght", "product_photos_qty"), 40),
                 "product_weight_g": [500.0] * 7 + [None],
                 "product_length_cm": [10.0] * 7 + [None],
                 "product_height_cm": 20.0,
@@ -69,8 +70,13 @@ def tables(orders: pd.DataFrame) -> dict[str, pd.DataFrame]:
                 "customer_state": state,
             }
         ),
-        "olist_sellers_dataset": sellers.assign(
-            seller_zip_code_prefix=[ZIPS[one] for one in sellers["seller_state"]], seller_city="c"
+        "olist_sellers_dataset": pd.DataFrame(
+            {
+                "seller_id": [f"s{n}" for n in range(6)],
+                "seller_zip_code_prefix": [ZIPS[one] for one in states_of_sellers],
+                "seller_city": "c",
+                "seller_state": states_of_sellers,
+            }
         ),
         "olist_geolocation_dataset": pd.concat([*around, abroad]).assign(geolocation_city="d", geolocation_state="e"),
     }
