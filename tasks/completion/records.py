@@ -65,7 +65,7 @@ def records_of(table: pa.Table) -> Records:
     there = row >= 0  # an id of a dictionary need not have a row
     row, ids = row[there], ids[there].astype(object)
     order = (np.cumsum(there) - 1)[order]
-    completed, completion_known = _completions(table, order, placed[row], known, len(row))
+    completed, completion_known = _completions(table, order, placed[row], counts, len(row))
     cancelled = _cancellations(table, order, counts, len(row))
     heard = np.maximum(completed, completion_known - TICK)
     returned = heard <= cancelled
@@ -90,7 +90,7 @@ def _earliest(order: np.ndarray, at: np.ndarray, count: int) -> np.ndarray:
 
 
 def _completions(
-    table: pa.Table, order: np.ndarray, placed: np.ndarray, known: np.ndarray, count: int
+    table: pa.Table, order: np.ndarray, placed: np.ndarray, counts: np.ndarray, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """(completed_at, completion_known_at) of each order, by the version that tells of a completion first."""
     never = np.full(count, NEVER)
@@ -99,8 +99,8 @@ def _completions(
     at = arrow_instants(table["completed_at"])
     told = np.flatnonzero(~np.isnat(at))
     completed = np.maximum(at[told], placed[order[told]])
-    heard = np.maximum(completed, known[told])
-    first = _earliest(order[told], np.maximum(completed, heard - TICK), count)
+    heard = np.where(counts[told] > completed, counts[told] + TICK, completed)
+    first = _earliest(order[told], np.maximum(completed, counts[told]), count)
     return np.append(completed, NEVER)[first], np.append(heard, NEVER)[first]
 
 
