@@ -12,7 +12,7 @@ import numpy as np
 from forecasting.task import Cases
 from tasks.completion.case_facts import stages
 from tasks.completion.heard import DAY, NEVER, Heard, microseconds
-from tasks.completion.orders import Orders
+from tasks.completion.past import Past
 from tasks.completion.running_totals import RunningTotals
 
 FORGOTTEN_DAYS = 60
@@ -69,13 +69,13 @@ class Ledger:
         return came - went
 
 
-def backlog_figures(orders: Orders, cases: Cases, labels: tuple[str, ...]) -> dict[str, np.ndarray]:
+def backlog_figures(past: Past, cases: Cases, labels: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Of the group that each of `labels` gives a case, float64 [n] each, NaN where unknown: orders that are `open`,
     those whose latest status is that of the case itself (`waiting`), each against what is usual (`..._pace`), and
     orders that `came` in the last week, against those of the last four (`came_pace`)."""
-    heard, cutoff = Heard.of(orders), microseconds(cases.cutoff)
+    orders, heard, cutoff = past.orders, past.heard, microseconds(cases.cutoff)
     gone = np.minimum(heard.gone, heard.order + FORGOTTEN_DAYS * DAY)
-    status, count = orders.events.columns["status"], len(orders.statuses)
+    status, count = past.status, len(orders.statuses)
     replaced = np.minimum(_followed(heard), gone[heard.order_of])
     found: dict[str, np.ndarray] = {}
     for label in labels:

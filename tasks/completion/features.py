@@ -7,15 +7,17 @@ import numpy as np
 from forecasting.task import Cases
 from tasks.completion.backlog import backlog_figures
 from tasks.completion.case_facts import due_days, stages
+from tasks.completion.lately import lately_figures, recent_of
 from tasks.completion.options import CompletionOptions
 from tasks.completion.orders import Orders
 from tasks.completion.own_events import own_figures, own_steps
+from tasks.completion.past import Past
 from tasks.completion.season import season_figures
 from tasks.completion.skies import weather_figures
 from tasks.completion.snapshot import Snapshot, Steps
 
 GROUPS = ("origin", "route")
-"""Groups whose latest orders the network reads as sequences."""
+"""Labels whose latest orders the network reads as sequences; all orders together where there are none of these."""
 
 PLACES = ("origin", "origin_area", "destination")
 """Labels of where work piles up."""
@@ -29,12 +31,13 @@ _DAY = np.timedelta64(1, "D")
 def snapshot_of(orders: Orders, cases: Cases, options: CompletionOptions) -> Snapshot:
     """What `cases` see of `orders` (class `Snapshot`). Features and their order depend on the columns and stages that
     there are and on the options, never on the cases."""
-    due = due_days(orders, cases)
+    due, past = due_days(orders, cases), Past.of(orders)
     figures = own_figures(orders, cases, _told_apart(orders))
     figures |= season_figures(orders, cases)
     figures |= _statics(orders, cases, due)
     figures |= weather_figures(orders, cases)
-    figures |= backlog_figures(orders, cases, tuple(label for label in PLACES if label in orders.labels))
+    figures |= backlog_figures(past, cases, tuple(label for label in PLACES if label in orders.labels))
+    figures |= {f"lately:{name}": values for name, values in lately_figures(orders, cases, past).items()}
     features = np.column_stack([values.astype(np.float32) for values in figures.values()])
     return Snapshot(
         features=features,
@@ -44,10 +47,18 @@ def snapshot_of(orders: Orders, cases: Cases, options: CompletionOptions) -> Sna
         labels={name: codes[cases.entity] for name, codes in orders.labels.items()},
         label_names=dict(orders.label_names),
         own=own_steps(orders, cases),
-        lately={group: _nothing(len(cases)) for group in GROUPS},
+        lately=_latest(past, cases, options.recent),
         cutoff=cases.cutoff,
         due_days=due,
     )
+
+
+def _latest(past: Past, cases: Cases, length: int) -> dict[str, Steps]:
+    """The latest orders of the same origin and route, or of all."""
+    labels = {name: past.orders.labels[name] for name in GROUPS if name in past.orders.labels}
+    labels = {name: codes for name, codes in labels.items() if (codes >= 0).any()}
+    labels = labels or {"all": np.zeros(len(past.orders), np.int32)}
+    return {name: recent_of(past, cases, codes, length) for name, codes in labels.items()}
 
 
 def _told_apart(orders: Orders) -> list[str]:
@@ -87,10 +98,3 @@ def _same_region(orders: Orders) -> np.ndarray:
         known = (here >= 0) & (there >= 0)
         found[known] = (same[here] == there)[known]
     return found
-
-
-def _nothing(count: int) -> Steps:
-    """Sequences without a step, until there are some."""
-    return Steps(
-        np.zeros((count, 1, 1), np.float32), np.full((count, 1), -1, np.int32), np.zeros(count, np.int64), ("none",)
-    )
