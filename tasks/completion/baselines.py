@@ -29,7 +29,7 @@ def baselines(orders: Orders, options: CompletionOptions, until: Instant) -> Map
     are few, from all. `activity_mean` learns from every completed order. `promise` is there where the shop promises.
     """
     every = watched(orders, options, until)
-    recent = lately(every)
+    recent = lately(orders, every)
     guess = guess_days(orders, until)
     route = fit_route(orders, recent, guess)
     found: dict[str, Forecaster] = {

@@ -15,7 +15,7 @@ SHORTEST_DAYS = 1e-5
 INTERVALS = 160
 """Intervals of the scale, each of equally many completions of all groups together."""
 
-PRIOR = 20.0
+PRIOR = 10.0
 """As many rows of the coarser group stand beside those of the finer, in each interval."""
 
 _MEDIAN = np.array([0.5])

@@ -11,7 +11,7 @@ from forecasting.vocabulary import UNKNOWN, Vocabulary
 from tasks.completion.groups import STAGE, encoded, vocabulary_of
 from tasks.completion.orders import Orders
 
-PRIOR = 10.0
+PRIOR = 40.0
 """As many cases of no effect stand beside those of a label."""
 
 

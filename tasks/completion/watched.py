@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from forecasting.hashing import stable_hash
 from forecasting.task import Cases, Instant
 from tasks.completion.durations import SHORTEST_DAYS
 from tasks.completion.folds import event_cases
@@ -19,6 +20,9 @@ RECENT_DAYS = 240.0
 
 ENOUGH = 200
 """Events of completed orders that are enough."""
+
+MOST_EVENTS = 100_000
+"""Events that baselines learn from: more take longer and tell no more."""
 
 _DAY = np.timedelta64(1, "D")
 
@@ -61,10 +65,16 @@ def watched(orders: Orders, options: CompletionOptions, until: Instant) -> Watch
     return Watched(cases.columns["event"], cases.entity, days, became.completed, ago)
 
 
-def lately(seen: Watched, days: float = RECENT_DAYS) -> Watched:
-    """Those of the last `days`; all where those are not ENOUGH."""
-    young = seen.ago <= days
-    return seen.take(young) if np.count_nonzero(seen.completed & young) >= ENOUGH else seen
+def lately(orders: Orders, seen: Watched) -> Watched:
+    """Those of the last RECENT_DAYS; all where those are not ENOUGH. Of about MOST_EVENTS at the most: whole orders, by a
+    hash of their ids, the same ones whoever else there is."""
+    young = seen.ago <= RECENT_DAYS
+    if np.count_nonzero(seen.completed & young) >= ENOUGH:
+        seen = seen.take(young)
+    if len(seen) <= MOST_EVENTS:
+        return seen
+    hashed = stable_hash(orders.events.entities[seen.order])
+    return seen.take(hashed < np.uint64(MOST_EVENTS / len(seen) * 2.0**64))
 
 
 def elapsed_days(orders: Orders, cases: Cases) -> np.ndarray:
