@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from forecasting.schema import ArtifactError
 from forecasting.trainer import evaluation
 from tasks.completion.forecast import LEVELS
 from tasks.completion.inputs import InputLayout
-from tasks.completion.network import CompletionNetwork, NetworkConfig, quantiles
+from tasks.completion.mixture import Frame, mixture_quantiles
+from tasks.completion.network import CompletionNetwork, NetworkConfig
 from tasks.completion.snapshot import Snapshot
 
 FORMAT = 1
@@ -23,25 +25,25 @@ _AT_ONCE = 4096
 
 
 class FittedNetwork:
-    """Networks of one layout, whose hazards are averaged. `epochs`: for how many they were trained."""
+    """Networks of one layout, whose quantiles are averaged, level by level, on the scale of `frame`. `epochs`: for how
+    many they were trained."""
 
-    def __init__(self, layout: InputLayout, networks: Sequence[CompletionNetwork], epochs: int):
-        self.layout, self.networks, self.epochs = layout, tuple(networks), epochs
+    def __init__(self, layout: InputLayout, networks: Sequence[CompletionNetwork], frame: Frame, epochs: int):
+        self.layout, self.networks, self.frame, self.epochs = layout, tuple(networks), frame, epochs
 
     def quantiles(self, snapshot: Snapshot) -> np.ndarray:
         """Operational days from the cutoffs to completion at forecast.LEVELS, float64 [n, Q]."""
         device = next(self.networks[0].parameters()).device
-        edges = self.networks[0].edges
         levels = torch.from_numpy(LEVELS).to(device)
         found = np.empty((len(snapshot), len(LEVELS)))
         for start in range(0, len(snapshot), _AT_ONCE):
             rows = np.arange(start, min(start + _AT_ONCE, len(snapshot)))
             cases = self.layout.batch(snapshot.take(rows)).to(device)
-            hazards = torch.zeros(len(rows), len(edges) - 1, dtype=torch.float64, device=device)
+            scaled = torch.zeros(len(rows), len(levels), dtype=torch.float64, device=device)
             for network in self.networks:
                 with evaluation(network):
-                    hazards += network(cases)
-            found[rows] = quantiles(hazards / len(self.networks), edges, levels).cpu().numpy()
+                    scaled += mixture_quantiles(network(cases), levels)
+            found[rows] = self.frame.times(scaled / len(self.networks)).cpu().numpy()
         return found
 
     def tensors(self) -> Mapping[str, np.ndarray]:
@@ -58,6 +60,7 @@ class FittedNetwork:
             "format": FORMAT,
             "layout": self.layout.document(),
             "networks": [network.config.document() for network in self.networks],
+            "frame": asdict(self.frame),
             "epochs": self.epochs,
         }
 
@@ -81,4 +84,5 @@ def restore_network(tensors: Mapping[str, np.ndarray], document: Mapping[str, An
         }
         network.load_state_dict(mine)
         networks.append(network.to(device).eval())
-    return FittedNetwork(InputLayout.restore(document["layout"]), networks, document["epochs"])
+    layout, frame = InputLayout.restore(document["layout"]), Frame(**document["frame"])
+    return FittedNetwork(layout, networks, frame, document["epochs"])

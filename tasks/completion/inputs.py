@@ -25,8 +25,8 @@ _SEEN_ENOUGH, _MOST_LABELS = 50, 500
 class CaseBatch(Batch):
     """Cases. `features`: scaled, 0 where unknown, then flags of what is known. `stage`: code of the status. `labels`:
     codes of each label. `own...`: the order's events, oldest first, from step 0 on: columns, status, how many.
-    `lately...`: the latest orders of each group. `weight`: of each case, 1 on average. `days`: operational days to
-    completion, or watched without one; `completed`: which, 1 or 0."""
+    `lately...`: the latest orders of each group. `weight`: of each case, 1 on average. `remaining`: scaled operational
+    time to completion, or watched without one; `completed`: which, 1 or 0."""
 
     features: Tensor = declare("rows features")
     stage: Tensor = declare("rows", torch.int64)
@@ -38,7 +38,7 @@ class CaseBatch(Batch):
     lately_status: Tensor = declare("rows groups latest", torch.int64)
     lately_lengths: Tensor = declare("rows groups", torch.int64)
     weight: Tensor | None = declare("rows", optional=True)
-    days: Tensor | None = declare("rows", torch.float64, optional=True)
+    remaining: Tensor | None = declare("rows", optional=True)
     completed: Tensor | None = declare("rows", optional=True)
 
 

@@ -2,9 +2,9 @@
 
 One encoder (GRU, LSTM, any that is registered) reads the order's own events, and one for each group (the same origin,
 the same route) the latest orders of it. Their states meet the case's figures, stage and labels in two hidden layers,
-and a head says the hazard of completion by interval of operational time after the cutoff.
+and a head says how much operational time the completion still takes, as a mixture of distributions of its logarithm.
 
-Shapes: B cases, T steps, G groups, F features, L labels, H state, W width, K intervals.
+Shapes: B cases, T steps, G groups, F features, L labels, H state, W width, M components.
 """
 
 from __future__ import annotations
@@ -17,17 +17,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from forecasting.encoders import EncoderConfig, build_encoder
-from forecasting.heads import HazardHead
-from forecasting.losses import censored_hazard
 from tasks.completion.inputs import CaseBatch
+from tasks.completion.mixture import MixtureHead, censored_mixture
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
     """Sizes. `features`: numbers of a case; `stages`, `labels`: codes of each; `own`, `latest`: columns of a step of
     the order's own and of a group's; `own_statuses`, `latest_statuses`: codes of steps; `groups`: how many.
-    `edges`: of the intervals, operational days, ascending from 0; the last goes on beyond its end. `dropout`: of states
-    and features, and in the hidden layers. `forget`: share of labels taken as unknown in training."""
+    `components`: of the mixture. `dropout`: of states and features, and in the hidden layers. `forget`: share of labels
+    taken as unknown in training."""
 
     encoder: str
     features: int
@@ -38,26 +37,24 @@ class NetworkConfig:
     latest: int
     latest_statuses: int
     groups: int
-    edges: tuple[float, ...]
+    components: int = 4
     hidden: int = 32
     width: int = 64
-    dropout: float = 0.1
+    dropout: float = 0.2
     forget: float = 0.1
 
     def document(self) -> dict[str, Any]:
         """JSON values; `restore` makes an equal one."""
-        return {**asdict(self), "edges": list(self.edges), "labels": list(self.labels)}
+        return {**asdict(self), "labels": list(self.labels)}
 
     @staticmethod
     def restore(document: dict[str, Any]) -> NetworkConfig:
         """The sizes of a `document`."""
-        return NetworkConfig(**{**document, "edges": tuple(document["edges"]), "labels": tuple(document["labels"])})
+        return NetworkConfig(**{**document, "labels": tuple(document["labels"])})
 
 
 class CompletionNetwork(nn.Module):
-    """Cases to cumulative hazards of each interval, [B, K]."""
-
-    edges: Tensor
+    """Cases to mixtures of scaled remaining time, [B, 3, M]."""
 
     def __init__(self, config: NetworkConfig):
         super().__init__()
@@ -73,8 +70,7 @@ class CompletionNetwork(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.meet = nn.Linear(known + config.features, config.width)
         self.deepen = nn.Linear(config.width, config.width)
-        self.register_buffer("edges", torch.tensor(config.edges, dtype=torch.float64), persistent=False)
-        self.head = HazardHead(config.width, self.edges.diff().tolist())
+        self.head = MixtureHead(config.width, config.components)
 
     def forward(self, cases: CaseBatch) -> Tensor:
         known = [cases.features, self.own(cases.own, cases.own_status, cases.own_lengths), self.stage(cases.stage)]
@@ -110,31 +106,8 @@ class StepEncoder(nn.Module):
 
 def completion_loss(network: nn.Module, cases: CaseBatch) -> Tensor:
     """The weighted mean over cases of the likelihood of when they were completed, as far as they were watched."""
-    assert cases.days is not None and cases.completed is not None and cases.weight is not None
-    hazards = network(cases)
-    watched, event = watched_intervals(cases.days, cases.completed, network.get_buffer("edges"))
-    return (censored_hazard(hazards, watched, event) * cases.weight).mean()
-
-
-def watched_intervals(days: Tensor, completed: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
-    """By interval between `edges` [K + 1]: the share of it that was watched, and whether the completion came in it,
-    [B, K] each. An interval in which it came was watched whole; the last reaches on beyond its end."""
-    start, width = edges[:-1], edges.diff()
-    share = ((days[:, None] - start) / width).clamp(min=0.0)
-    share[:, :-1] = share[:, :-1].clamp(max=1.0)
-    interval = torch.searchsorted(edges[1:-1], days, right=True)
-    event = F.one_hot(interval, len(width)) * completed[:, None]
-    return torch.where(event > 0, share.clamp(min=1.0), share).float(), event
-
-
-def quantiles(hazards: Tensor, edges: Tensor, levels: Tensor) -> Tensor:
-    """The days at which the chance of completion reaches `levels` [Q], [B, Q], from cumulative hazards [B, K] of
-    intervals: hazards are constant within, and the last's goes on."""
-    reached = F.pad(hazards.cumsum(1), (1, 0))
-    wanted = -torch.log1p(-levels).expand(len(hazards), -1).contiguous()
-    interval = torch.searchsorted(reached[:, 1:-1].contiguous(), wanted, right=True)
-    start, width = edges[:-1][interval], edges.diff()[interval]
-    return start + (wanted - reached.gather(1, interval)) / hazards.gather(1, interval) * width
+    assert cases.remaining is not None and cases.completed is not None and cases.weight is not None
+    return (censored_mixture(network(cases), cases.remaining, cases.completed) * cases.weight).mean()
 
 
 def _embedding(codes: int, width: int) -> nn.Embedding:

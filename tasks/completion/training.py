@@ -19,15 +19,16 @@ from forecasting.seeds import derive, seeded
 from forecasting.trainer import TrainingConfig, mean_loss, train
 from tasks.completion.fitted import FittedNetwork
 from tasks.completion.inputs import CaseBatch, InputLayout
-from tasks.completion.network import CompletionNetwork, NetworkConfig, completion_loss, watched_intervals
+from tasks.completion.mixture import Frame
+from tasks.completion.network import CompletionNetwork, NetworkConfig, completion_loss
 from tasks.completion.options import CompletionOptions
 from tasks.completion.outcomes import Outcomes
 from tasks.completion.snapshot import Snapshot
 
 Progress: TypeAlias = Callable[[int, int, str], None]
 
-_INTERVALS = 28
-"""Of remaining time, at most."""
+_STEPS = 200
+"""Of the optimiser, about, in a training of few cases."""
 
 
 @dataclass(frozen=True)
@@ -35,18 +36,20 @@ class Effort:
     """How to train. `epochs`: at most so many, whatever the options allow. `batch`: cases in a step. `members`:
     networks that differ in their seed and are averaged."""
 
-    epochs: int = 6
+    epochs: int = 3
     batch: int = 512
-    members: int = 1
-    learning_rate: float = 4e-3
+    members: int = 2
+    learning_rate: float = 2e-3
     weight_decay: float = 0.05
-    dropout: float = 0.1
+    dropout: float = 0.2
 
     @staticmethod
     def for_cases(count: int) -> Effort:
-        """What so many cases take."""
-        batch = int(np.clip(2 ** np.floor(np.log2(max(count, 1) / 40)), 32, 512))
-        return Effort(int(np.clip(round(800 * batch / max(count, 1)), 5, 20)), batch)
+        """What so many cases take: three times through them, if that is some two hundred steps. More of it, and the
+        network knows by heart what a season was like that does not come back."""
+        count = max(count, 1)
+        batch = int(np.clip(2 ** np.floor(np.log2(count / 40)), 32, 512))
+        return Effort(int(np.clip(round(_STEPS * batch / count), 3, 12)), batch)
 
 
 def fit_network(
@@ -75,15 +78,15 @@ def fit_network(
             "No order was seen complete after a cutoff: there is nothing to learn from.",
             remedy="Load more history, or run again when there is some.",
         )
-    edges = interval_edges(outcome.days[outcome.completed & (weights > 0)])
+    frame = Frame.fit(outcome.days[outcome.completed & (weights > 0)])
     layout = InputLayout.fit(snapshot)
-    lessons = _lessons(layout, snapshot, outcome, weights)
-    later = None if validation is None else _lessons(layout, *validation, np.ones(len(validation[0])))
+    lessons = _lessons(layout, frame, snapshot, outcome, weights)
+    later = None if validation is None else _lessons(layout, frame, *validation, np.ones(len(validation[0])))
     most = min(options.epochs, effort.epochs)
     epochs = min(epochs or most, most)
     networks, kept = [], []
     for number in range(effort.members):
-        network = _new_network(layout, lessons, edges, options, effort, derive(seed, "completion", number))
+        network = _new_network(layout, options, effort, derive(seed, "completion", number))
         config = TrainingConfig(
             epochs=epochs,
             schedule_epochs=most,
@@ -106,29 +109,18 @@ def fit_network(
         )
         networks.append(network)
         kept.append(result.best_epoch)
-    return FittedNetwork(layout, networks, round(float(np.mean(kept))))
+    return FittedNetwork(layout, networks, frame, round(float(np.mean(kept))))
 
 
-def interval_edges(days: np.ndarray) -> np.ndarray:
-    """Edges of intervals that hold about as many completions each, float64 [K + 1], ascending from 0, from the
-    operational days to completion, float64 [n] with n > 0."""
-    few = min(_INTERVALS, max(len(days) // 10, 1))
-    levels = np.linspace(0, 1, few + 1)[1:]
-    least = max(float(days.max()), 1e-3) * 1e-4
-    edges = [0.0]
-    for edge in np.quantile(days, levels):
-        if edge - edges[-1] > least:
-            edges.append(float(edge))
-    return np.array(edges if len(edges) > 1 else [0.0, max(float(days.max()), 1e-3)])
-
-
-def _lessons(layout: InputLayout, snapshot: Snapshot, outcome: Outcomes, weights: np.ndarray) -> CaseBatch:
+def _lessons(
+    layout: InputLayout, frame: Frame, snapshot: Snapshot, outcome: Outcomes, weights: np.ndarray
+) -> CaseBatch:
     """All cases and what became of them as one batch; weights are 1 on average."""
     weights = weights / weights.mean()
     return replace(
         layout.batch(snapshot),
         weight=torch.from_numpy(weights.astype(np.float32)),
-        days=torch.from_numpy(outcome.days),
+        remaining=frame.scaled(torch.from_numpy(outcome.days)),
         completed=torch.from_numpy(outcome.completed.astype(np.float32)),
     )
 
@@ -147,19 +139,6 @@ def _validation(later: CaseBatch) -> Callable[[torch.nn.Module], float]:
     return lambda network: mean_loss(network, _batches(later, 4096, shuffle=False), completion_loss)
 
 
-def _hazards(lessons: CaseBatch, edges: np.ndarray) -> torch.Tensor:
-    """What the intervals' cumulative hazards are for all together (Nelson and Aalen), float32 [K], NaN where nobody
-    was watched."""
-    assert lessons.days is not None and lessons.completed is not None and lessons.weight is not None
-    cut = torch.from_numpy(edges)
-    weight = lessons.weight[:, None].double()
-    watched, event = watched_intervals(lessons.days, lessons.completed, cut)
-    exposure, events = (watched * weight).sum(0), (event * weight).sum(0)
-    exposure -= events / 2  # about half of the interval was lived through before the completion
-    rate = (events + 0.5) / (exposure + 1.0).clamp(min=1.0)
-    return torch.where(exposure > 0, rate, torch.nan).float()
-
-
 def _digest(lessons: CaseBatch | None) -> str:
     """What tells these lessons from others."""
     found = hashlib.sha256()
@@ -173,14 +152,7 @@ def _share_of(progress: Progress, number: int, members: int) -> Progress:
     return lambda done, total, note: progress(number * total + done, members * total, note)
 
 
-def _new_network(
-    layout: InputLayout,
-    lessons: CaseBatch,
-    edges: np.ndarray,
-    options: CompletionOptions,
-    effort: Effort,
-    seed: int,
-) -> CompletionNetwork:
+def _new_network(layout: InputLayout, options: CompletionOptions, effort: Effort, seed: int) -> CompletionNetwork:
     """A network that has learnt nothing but how long it takes in all."""
     config = NetworkConfig(
         encoder=options.encoder,
@@ -192,11 +164,8 @@ def _new_network(
         latest=layout.lately.width if layout.lately else 0,
         latest_statuses=layout.lately.codes.size if layout.lately else 1,
         groups=len(layout.groups),
-        edges=tuple(edges.tolist()),
         hidden=options.hidden,
         dropout=effort.dropout,
     )
     with seeded(derive(seed, "network")):
-        network = CompletionNetwork(config)
-    network.head.start_at(_hazards(lessons, edges))
-    return network
+        return CompletionNetwork(config)
