@@ -20,7 +20,7 @@ from tasks.completion.snapshot import Snapshot
 
 FORMAT = 1
 
-_AT_ONCE = 4096
+_AT_ONCE = 2048
 """Cases computed at a time."""
 
 
@@ -34,7 +34,7 @@ class FittedNetwork:
     def quantiles(self, snapshot: Snapshot) -> np.ndarray:
         """Operational days from the cutoffs to completion at forecast.LEVELS, float64 [n, Q]."""
         device = next(self.networks[0].parameters()).device
-        levels = torch.from_numpy(LEVELS).to(device)
+        levels = torch.from_numpy(LEVELS).float().to(device)
         found = np.empty((len(snapshot), len(LEVELS)))
         for start in range(0, len(snapshot), _AT_ONCE):
             rows = np.arange(start, min(start + _AT_ONCE, len(snapshot)))

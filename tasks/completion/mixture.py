@@ -19,7 +19,7 @@ from torch.nn import functional as F
 _NARROW, _WIDE = math.log(0.02), math.log(5.0)
 """Bounds of the logarithm of a component's scale, in standard deviations of the training's times."""
 
-_HALVINGS = 36
+_HALVINGS = 22
 """Of an interval that holds a quantile: beyond the precision of what is forecast."""
 
 
@@ -80,16 +80,16 @@ def censored_mixture(mixture: Tensor, scaled: Tensor, completed: Tensor) -> Tens
 
 
 def mixture_quantiles(mixture: Tensor, levels: Tensor) -> Tensor:
-    """The scaled times [B, Q] at `levels` [Q], ascending within (0, 1). A mixture's quantile lies between those of its
-    components; halving finds it."""
-    share, location, scale = (part.double() for part in _parameters(mixture))
-    rate = torch.exp(-scale)[:, None]
-    location, share = location[:, None], torch.exp(share)[:, None]
-    each = location + torch.logit(levels)[:, None] / rate  # [B, Q, M]
-    low, high = each.amin(2), each.amax(2)
+    """The scaled times [B, Q] at `levels` [Q], ascending within (0, 1), never falling along a row. A mixture's quantile
+    lies between those of its components; halving finds it."""
+    share, location, scale = (part.T[:, :, None] for part in _parameters(mixture))  # [M, B, 1]: sums over M run fast
+    rate, share = torch.exp(-scale), torch.exp(share)
+    each = location + torch.logit(levels) / rate
+    low, high = each.amin(0), each.amax(0)
+    shift = location * rate
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        short = (share * torch.sigmoid((middle[:, :, None] - location) * rate)).sum(2) < levels
+        short = (share * torch.sigmoid(middle * rate - shift)).sum(0) < levels
         low, high = torch.where(short, middle, low), torch.where(short, high, middle)
     return ((low + high) / 2).cummax(1).values
 

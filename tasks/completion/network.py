@@ -1,8 +1,9 @@
 """The completion network: read it from top to bottom, there is nothing else to it.
 
-One encoder (GRU, LSTM, any that is registered) reads the order's own events, and one for each group (the same origin,
-the same route) the latest orders of it. Their states meet the case's figures, stage and labels in two hidden layers,
-and a head says how much operational time the completion still takes, as a mixture of distributions of its logarithm.
+One encoder (GRU, LSTM, any that is registered) reads the order's own events, another the latest orders of each group
+(the same origin, the same route), one group after the other and told which it is. Their states meet the case's figures,
+stage and labels in two hidden layers, and a head says how much operational time the completion still takes, as a
+mixture of distributions of its logarithm.
 
 Shapes: B cases, T steps, G groups, F features, L labels, H state, W width, M components.
 """
@@ -61,9 +62,10 @@ class CompletionNetwork(nn.Module):
         self.config = config
         self.own = StepEncoder(config.encoder, config.own, config.own_statuses, config.hidden)
         half = max(config.hidden // 2, 4)
-        self.lately = nn.ModuleList(
-            StepEncoder(config.encoder, config.latest, config.latest_statuses, half) for _ in range(config.groups)
-        )
+        self.lately = None
+        if config.groups:
+            columns = config.latest + config.groups
+            self.lately = StepEncoder(config.encoder, columns, config.latest_statuses, half)
         self.stage = _embedding(config.stages, 4)
         self.labels = nn.ModuleList(_embedding(codes, 4) for codes in config.labels)
         known = self.own.width + half * config.groups + 4 * (1 + len(config.labels))
@@ -74,13 +76,20 @@ class CompletionNetwork(nn.Module):
 
     def forward(self, cases: CaseBatch) -> Tensor:
         known = [cases.features, self.own(cases.own, cases.own_status, cases.own_lengths), self.stage(cases.stage)]
-        for group, encoder in enumerate(self.lately):
-            known.append(encoder(cases.lately[:, group], cases.lately_status[:, group], cases.lately_lengths[:, group]))
+        if self.lately is not None:
+            known.append(self._latest(self.lately, cases))
         codes = self._some_forgotten(cases.labels)
         known += [embedding(codes[:, label]) for label, embedding in enumerate(self.labels)]
         meeting = F.gelu(self.meet(self.dropout(torch.cat(known, 1))))
         meeting = meeting + F.gelu(self.deepen(self.dropout(meeting)))
         return self.head(meeting)
+
+    def _latest(self, encoder: StepEncoder, cases: CaseBatch) -> Tensor:
+        """The states of the groups' latest orders side by side, [B, G x H]."""
+        count, groups, steps, _ = cases.lately.shape
+        which = torch.eye(groups, device=cases.lately.device)[:, None].expand(count, groups, steps, groups)
+        latest = torch.cat([cases.lately, which], 3).flatten(0, 1)
+        return encoder(latest, cases.lately_status.flatten(0, 1), cases.lately_lengths.flatten()).reshape(count, -1)
 
     def _some_forgotten(self, codes: Tensor) -> Tensor:
         """In training, some labels as if they were unknown: so it learns what to say of those that are."""
