@@ -15,7 +15,7 @@ from forecasting.batches import Batch, declare
 from forecasting.scaling import Scaler, fit_scaler, restore_scaler, scaler_document
 from forecasting.vocabulary import Vocabulary
 from tasks.completion.snapshot import Snapshot, Steps
-from tasks.completion.step_layout import StepLayout, float32_frame, scaled
+from tasks.completion.step_layout import StepLayout, evenly, float32_frame, scaled
 
 _SEEN_ENOUGH, _MOST_LABELS = 50, 500
 """A label gets a place of its own from so many training cases on, and at most so many do."""
@@ -79,7 +79,7 @@ class InputLayout:
         return InputLayout(
             tuple(names[used]),
             tuple(names[sometimes]),
-            fit_scaler("standard", table[:, used]),
+            fit_scaler("standard", evenly(table)[:, used]),
             _labels(snapshot.stage, snapshot.statuses),
             {name: vocabulary for name, vocabulary in labels.items() if vocabulary.labels},
             StepLayout.fit(snapshot.own, snapshot.statuses, _SEEN_ENOUGH),

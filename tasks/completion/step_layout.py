@@ -37,7 +37,7 @@ class StepLayout:
         return StepLayout(
             tuple(steps.names),
             tuple(name for name, one in zip(steps.names, sometimes, strict=True) if one),
-            fit_scaler("standard", values),
+            fit_scaler("standard", evenly(values)),
             Vocabulary.fit_counts(labels, counts, seen_enough),
         )
 
@@ -86,6 +86,15 @@ class StepLayout:
             restore_scaler(document["scaler"]),
             Vocabulary.restore(document["codes"]),
         )
+
+
+_MEASURED = 50_000
+"""Rows by which columns are scaled: more would cost memory, and say the same."""
+
+
+def evenly(values: np.ndarray) -> np.ndarray:
+    """The rows of `values`, or about _MEASURED of them, one in so many."""
+    return values[:: max(len(values) // _MEASURED, 1)]
 
 
 def scaled(values: np.ndarray, frame: tuple[np.ndarray, np.ndarray], unsure: list[int]) -> np.ndarray:

@@ -27,8 +27,8 @@ from tasks.completion.snapshot import Snapshot
 
 Progress: TypeAlias = Callable[[int, int, str], None]
 
-_STEPS = 200
-"""Of the optimiser, about, in a training of few cases."""
+_STEPS = (200, 600)
+"""Of the optimiser in a training, about: at least where there are few cases, and at most where there are many."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,12 @@ class Effort:
 
     @staticmethod
     def for_cases(count: int) -> Effort:
-        """What so many cases take: three times through them, if that is some two hundred steps. More of it, and the
-        network knows by heart what a season was like that does not come back."""
+        """What so many cases take: to read them three times, in a few hundred steps. More of it, and the network knows
+        by heart what a season was like that does not come back."""
         count = max(count, 1)
         batch = int(np.clip(2 ** np.floor(np.log2(count / 40)), 32, 512))
-        return Effort(int(np.clip(round(_STEPS * batch / count), 3, 12)), batch)
+        least, most = (int(np.clip(round(steps * batch / count), 1, 12)) for steps in _STEPS)
+        return Effort(min(max(Effort.epochs, least), most), batch)
 
 
 def fit_network(
