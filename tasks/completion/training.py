@@ -97,7 +97,7 @@ def fit_network(
         )
         saved = None
         if checkpoint is not None:
-            key = f"{options}|{effort}|{epochs}|{_digest(lessons)}|{_digest(later)}"
+            key = f"{options}|{effort}|{epochs}|{seed}|{_digest(lessons)}|{_digest(later)}"
             saved = Checkpoint(checkpoint / f"network-{number}", key=key)
         result = train(
             network,
