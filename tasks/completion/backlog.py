@@ -5,6 +5,7 @@ Where orders pile up, the next ones wait; and where what was shipped does not ar
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,12 @@ import numpy as np
 from forecasting.task import Cases
 from tasks.completion.case_facts import stages
 from tasks.completion.heard import DAY, NEVER, Heard, microseconds
+from tasks.completion.orders import Orders
 from tasks.completion.past import Past
 from tasks.completion.running_totals import RunningTotals
+
+PLACES = ("origin", "origin_area", "destination")
+"""Labels of where work piles up."""
 
 FORGOTTEN_DAYS = 60
 """An order open for longer than this no longer counts as waiting: lost ones would count for ever."""
@@ -29,17 +34,6 @@ class Ledger:
     came: RunningTotals
     went: RunningTotals
     began: int
-
-    @staticmethod
-    def of(came: np.ndarray, went: np.ndarray, group: np.ndarray) -> Ledger:
-        """`came`, `went`: int64 [R] microseconds, the first cutoffs that see it; `group`: int [R], -1 for none."""
-        went = np.maximum(went, came)
-        first, last = np.argsort(came, kind="stable"), np.argsort(went, kind="stable")
-        return Ledger(
-            RunningTotals.of(came[first], group[first]),
-            RunningTotals.of(went[last], group[last]),
-            int(came.min(initial=NEVER)),
-        )
 
     def figures(self, group: np.ndarray, cutoff: np.ndarray, prefix: str) -> dict[str, np.ndarray]:
         """What is there of the group of each case (int [n], -1 unknown) at its cutoff (int64 [n] microseconds), as
@@ -69,26 +63,69 @@ class Ledger:
         return came - went
 
 
-def backlog_figures(past: Past, cases: Cases, labels: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Of the group that each of `labels` gives a case, float64 [n] each, NaN where unknown: orders that are `open`,
+@dataclass(frozen=True, eq=False)
+class Movements:
+    """What comes and goes, whatever it is grouped by: int64 [R] microseconds each, the first cutoffs that see it, in
+    ascending order, and which row of R each is (`first`, `last`)."""
+
+    came: np.ndarray
+    went: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+
+    @staticmethod
+    def of(came: np.ndarray, went: np.ndarray) -> Movements:
+        """From rows in any order; what goes before it came was never there."""
+        went = np.maximum(went, came)
+        first, last = np.argsort(came, kind="stable"), np.argsort(went, kind="stable")
+        return Movements(came[first], went[last], first, last)
+
+    def ledger(self, group: np.ndarray) -> Ledger:
+        """The ledger of rows by group, int [R], -1 for none."""
+        came, went = RunningTotals.of(self.came, group[self.first]), RunningTotals.of(self.went, group[self.last])
+        return Ledger(came, went, int(self.came[0]) if len(self.came) else NEVER)
+
+
+@dataclass(frozen=True, eq=False)
+class Books:
+    """Ledgers by label: of orders, and of orders at a status, in groups of label x statuses + status."""
+
+    orders: Mapping[str, Ledger]
+    stages: Mapping[str, Ledger]
+
+    @staticmethod
+    def of(orders: Orders) -> Books:
+        """Of all orders that have one of the labels PLACES."""
+        past = orders.once(Past.of)
+        heard, count = past.heard, len(orders.statuses)
+        gone = np.minimum(heard.gone, heard.order + FORGOTTEN_DAYS * DAY)
+        whole = Movements.of(heard.order, gone)
+        at_stage = Movements.of(heard.event, np.minimum(_followed(heard), gone[heard.order_of]))
+        codes = {name: orders.labels[name].astype(np.int64) for name in PLACES if name in orders.labels}
+        held = {name: code[heard.order_of] for name, code in codes.items()}
+        return Books(
+            {name: whole.ledger(code) for name, code in codes.items()},
+            {name: at_stage.ledger(_coded(code, past.status, count)) for name, code in held.items()},
+        )
+
+
+def backlog_figures(orders: Orders, cases: Cases) -> dict[str, np.ndarray]:
+    """Of the group that each label of PLACES gives a case, float64 [n] each, NaN where unknown: orders that are `open`,
     those whose latest status is that of the case itself (`waiting`), each against what is usual (`..._pace`), and
     orders that `came` in the last week, against those of the last four (`came_pace`)."""
-    orders, heard, cutoff = past.orders, past.heard, microseconds(cases.cutoff)
-    gone = np.minimum(heard.gone, heard.order + FORGOTTEN_DAYS * DAY)
-    status, count = past.status, len(orders.statuses)
-    replaced = np.minimum(_followed(heard), gone[heard.order_of])
+    books, cutoff = orders.once(Books.of), microseconds(cases.cutoff)
     found: dict[str, np.ndarray] = {}
-    for label in labels:
-        code = orders.labels[label].astype(np.int64)
-        mine = code[cases.entity]
-        every = Ledger.of(heard.order, gone, code)
-        figures = every.figures(mine, cutoff, "open") | every.arrivals(mine, cutoff)
-        held = code[heard.order_of]
-        at_stage = Ledger.of(heard.event, replaced, np.where(held >= 0, held * count + status, -1))
-        here = np.where(mine >= 0, mine * count + stages(orders, cases), -1)
-        figures |= at_stage.figures(here, cutoff, "waiting")
-        found |= {f"{label}_{name}": values for name, values in figures.items()}
+    for name in books.orders:
+        mine = orders.labels[name][cases.entity].astype(np.int64)
+        here = _coded(mine, stages(orders, cases), len(orders.statuses))
+        figures = books.orders[name].figures(mine, cutoff, "open") | books.orders[name].arrivals(mine, cutoff)
+        figures |= books.stages[name].figures(here, cutoff, "waiting")
+        found |= {f"{name}_{figure}": values for figure, values in figures.items()}
     return found
+
+
+def _coded(group: np.ndarray, status: np.ndarray, statuses: int) -> np.ndarray:
+    return np.where(group >= 0, group * statuses + status, -1)
 
 
 def _followed(heard: Heard) -> np.ndarray:

@@ -19,9 +19,6 @@ from tasks.completion.snapshot import Snapshot, Steps
 GROUPS = ("origin", "route")
 """Labels whose latest orders the network reads as sequences; all orders together where there are none of these."""
 
-PLACES = ("origin", "origin_area", "destination")
-"""Labels of where work piles up."""
-
 MOST_STAGES = 24
 """So many statuses, the first that ever occurred, have a figure of their own: since when they are reached."""
 
@@ -31,12 +28,12 @@ _DAY = np.timedelta64(1, "D")
 def snapshot_of(orders: Orders, cases: Cases, options: CompletionOptions) -> Snapshot:
     """What `cases` see of `orders` (class `Snapshot`). Features and their order depend on the columns and stages that
     there are and on the options, never on the cases."""
-    due, past = due_days(orders, cases), Past.of(orders)
-    figures = own_figures(orders, cases, _told_apart(orders))
+    due, past = due_days(orders, cases), orders.once(Past.of)
+    figures = own_figures(orders, cases, orders.once(_told_apart))
     figures |= season_figures(orders, cases)
     figures |= _statics(orders, cases, due)
     figures |= weather_figures(orders, cases)
-    figures |= backlog_figures(past, cases, tuple(label for label in PLACES if label in orders.labels))
+    figures |= backlog_figures(orders, cases)
     figures |= {f"lately:{name}": values for name, values in lately_figures(orders, cases, past).items()}
     features = np.column_stack([values.astype(np.float32) for values in figures.values()])
     return Snapshot(

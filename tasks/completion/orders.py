@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from forecasting.clock import visible
 from forecasting.features.space import Weather
 from forecasting.features.time import Events
 from forecasting.histories import Histories
+
+T = TypeVar("T")
 
 PLACED = "placed"
 """The status that every order begins with: the order itself."""
@@ -65,10 +68,17 @@ class Orders:
     timezone: str = "UTC"
     stages: tuple[str, ...] = field(default=())
     """Statuses at which orders are forecast, PLACED among them where it is one: those of the options, else all."""
+    _made: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         """How many orders there are."""
         return len(self.placed_at)
+
+    def once(self, make: Callable[[Orders], T]) -> T:
+        """What a function makes of all these orders, made once: a publication asks shard by shard."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        return cast(T, self._made[make])
 
     def completed(self, order: np.ndarray | slice, cutoff: np.ndarray | np.datetime64) -> np.ndarray:
         """Whether cutoffs (datetime64[us], UTC; shapes broadcast) see that orders were completed, bool."""
