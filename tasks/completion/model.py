@@ -1,0 +1,142 @@
+"""Fitting, storing and asking the completion model: a sequence network in operational time that runs as fast as orders
+do of late."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from forecasting.features.operational_time import OperationalTime
+from forecasting.schema import ArtifactError
+from forecasting.task import Cases, Fit, Forecaster, Instant, Recipe
+from tasks.completion.features import snapshot_of
+from tasks.completion.fitted import FittedNetwork, restore_network
+from tasks.completion.forecast import LEVELS, CompletionForecast, forecast_of
+from tasks.completion.options import CompletionOptions
+from tasks.completion.orders import Orders
+from tasks.completion.outcomes import Outcomes
+from tasks.completion.speed import log_speed
+from tasks.completion.training import fit_network
+from tasks.completion.training_cases import Lessons, training_cases
+from tasks.completion.view import View
+
+FORMAT = 1
+
+FURTHEST_DAYS = 36_500.0
+"""No forecast lies further ahead: a century."""
+
+_PLACE = "destination"
+"""The label whose holidays count: who receives an order is at home there."""
+
+
+@dataclass(frozen=True, eq=False)
+class CompletionModel:
+    """The network, the clock by which it learnt, and what it sees: a `forecasting.task.Model`."""
+
+    network: FittedNetwork
+    clock: OperationalTime
+    view: View
+    options: CompletionOptions
+    recipe: Recipe
+    trained_until: Instant
+
+    def predict(self, dataset: Orders, cases: Cases) -> CompletionForecast:
+        """Quantiles of the days that remain, each case seen as of its own cutoff."""
+        if not len(cases):
+            return forecast_of(np.ones((0, len(LEVELS))))
+        snapshot = snapshot_of(dataset, cases, self.options)
+        rate = self.view.rate(snapshot, log_speed(dataset, cases))
+        operational = self.network.quantiles(self.view.of(snapshot)) / rate[:, None]
+        clock = self.clock.with_holidays(dataset.holidays, _regions(dataset))
+        place = _places(dataset, cases)
+        days = clock.after(cases.cutoff[:, None], np.minimum(operational, FURTHEST_DAYS), place[:, None])
+        return forecast_of(days)
+
+    def tensors(self) -> Mapping[str, np.ndarray]:
+        """The learned arrays by name."""
+        return {f"network.{name}": value for name, value in self.network.tensors().items()}
+
+    def document(self) -> Mapping[str, Any]:
+        """Everything else, as JSON values."""
+        return {
+            "format": FORMAT,
+            "network": dict(self.network.document()),
+            "clock": dict(self.clock.document()),
+            "view": {"expected": self.view.expected},
+            "recipe": {"epochs": self.recipe.epochs, "learnt": dict(self.recipe.learnt)},
+            "trained_until": str(self.trained_until),
+        }
+
+    def parts(self) -> Mapping[str, Forecaster]:
+        """None: the model is the sequence network itself."""
+        return {}
+
+
+def fit_completion(orders: Orders, fit: Fit, options: CompletionOptions) -> CompletionModel:
+    """A model that saw nothing past `fit.until`. Raises NotEnoughData where no order was seen complete."""
+    lessons = training_cases(orders, options, fit.until)
+    snapshot = snapshot_of(orders, lessons.cases, options)
+    clock = _clock(orders, fit.until)
+    view = View.fit(snapshot)
+    rate = view.rate(snapshot, log_speed(orders, lessons.cases))
+    network = fit_network(
+        view.of(snapshot),
+        _operational(orders, clock, lessons, rate),
+        None,
+        options,
+        seed=fit.seed,
+        epochs=fit.recipe.epochs if fit.recipe else None,
+        checkpoint=fit.checkpoint,
+        progress=fit.progress,
+    )
+    recipe = fit.recipe or Recipe(network.epochs)
+    return CompletionModel(network, clock, view, options, recipe, fit.until)
+
+
+def restore_completion(
+    tensors: Mapping[str, np.ndarray], document: Mapping[str, Any], options: CompletionOptions
+) -> CompletionModel:
+    """The model of a stored artifact. Raises ArtifactError for one of another format."""
+    if document.get("format") != FORMAT:
+        raise ArtifactError(
+            f"The stored completion model has format {document.get('format')!r}, not {FORMAT}.",
+            remedy="Train a new one.",
+        )
+    prefix = "network."
+    mine = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    return CompletionModel(
+        restore_network(mine, document["network"]),
+        OperationalTime.restore(document["clock"]),
+        View(float(document["view"]["expected"])),
+        options,
+        Recipe(document["recipe"]["epochs"], document["recipe"]["learnt"]),
+        np.datetime64(document["trained_until"], "us"),
+    )
+
+
+def _clock(orders: Orders, until: Instant) -> OperationalTime:
+    """How fast time runs, by the hours at which orders were completed that are known at `until`."""
+    done = orders.completed(slice(None), until)
+    place = orders.labels[_PLACE][done] if _PLACE in orders.labels else None
+    return OperationalTime.fit(orders.completed_at[done], orders.timezone, orders.holidays, _regions(orders), place)
+
+
+def _operational(orders: Orders, clock: OperationalTime, lessons: Lessons, rate: np.ndarray) -> Outcomes:
+    """Outcomes in the time by which the network learns."""
+    cases, outcome = lessons.cases, lessons.outcome
+    stop = cases.cutoff + np.rint(np.minimum(outcome.days, FURTHEST_DAYS) * 86_400e6).astype("timedelta64[us]")
+    return Outcomes(clock.elapsed(cases.cutoff, stop, _places(orders, cases)) * rate, outcome.completed)
+
+
+def _places(orders: Orders, cases: Cases) -> np.ndarray:
+    """Where each case goes, int [n] codes, -1 unknown."""
+    if _PLACE not in orders.labels:
+        return np.full(len(cases), -1)
+    return orders.labels[_PLACE][cases.entity]
+
+
+def _regions(orders: Orders) -> np.ndarray:
+    return orders.label_names.get(_PLACE, np.empty(0, object))

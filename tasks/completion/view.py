@@ -1,0 +1,63 @@
+"""What the network sees of a snapshot, and by which clock it learns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tasks.completion.snapshot import Snapshot
+
+EXPECTED = "lately:expected"
+"""The figure of a snapshot that says what its route took lately, as the logarithm of days."""
+
+OFFSET = 0.5
+"""Power of what is expected of a route that is taken as given, for the network to add the rest."""
+
+_SEASONS = ("year_", "month_")
+_CROWDED = ("destination_", "origin_area_")
+_CROWDS = ("_open", "_came", "_waiting")
+
+
+def shown(name: str) -> bool:
+    """Whether the network sees a figure. What is alike for all orders of a day (the season, what all did lately, how
+    much is on its way to a place against what is usual) tells in training which day it was, whose orders it then knows
+    by heart; how fast things move of late is told by the speed of time instead."""
+    if name.startswith(_SEASONS) or "_all" in name or name.endswith("_pace"):
+        return False
+    if name.startswith(_CROWDED) and any(word in name for word in _CROWDS):
+        return False
+    return not (name.startswith("lately:") and name.endswith("_28d"))
+
+
+@dataclass(frozen=True)
+class View:
+    """`expected`: the mean of EXPECTED over training cases, which stands for it where it is unknown."""
+
+    expected: float
+
+    @staticmethod
+    def fit(snapshot: Snapshot) -> View:
+        """From training cases."""
+        values = _expected(snapshot)
+        known = values[np.isfinite(values)]
+        return View(float(known.mean()) if len(known) else 0.0)
+
+    def of(self, snapshot: Snapshot) -> Snapshot:
+        """What the network sees."""
+        columns = [column for column, name in enumerate(snapshot.names) if shown(name)]
+        names = tuple(snapshot.names[column] for column in columns)
+        return replace(snapshot, features=snapshot.features[:, columns], names=names)
+
+    def rate(self, snapshot: Snapshot, log_speed: np.ndarray) -> np.ndarray:
+        """By how much operational days are multiplied to give those that the network learns, float64 [n], above 0: time
+        runs by `log_speed` (float64 [n]), and is longer where more is expected."""
+        values = _expected(snapshot)
+        far = np.where(np.isfinite(values), values, self.expected) - self.expected
+        return np.exp(log_speed - OFFSET * far)
+
+
+def _expected(snapshot: Snapshot) -> np.ndarray:
+    if EXPECTED not in snapshot.names:
+        return np.full(len(snapshot), np.nan)
+    return snapshot.column(EXPECTED).astype(np.float64)
