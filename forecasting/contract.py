@@ -274,6 +274,7 @@ def _altered(name: str, table: pa.Table, cutoff: Instant, known_ahead: set[str])
         return table
     occurred = clock.arrow_instants(table[source.clock])
     known = clock.arrow_instants(table["known_at"]) if "known_at" in table.column_names else occurred
+    known = np.where(np.isnat(known), occurred, known)  # what says nothing was known at once
     hidden = pa.array(~clock.visible(occurred, known, cutoff))
     for position, column in enumerate(table.column_names):
         values = table[column]
