@@ -66,8 +66,8 @@ def watched(orders: Orders, options: CompletionOptions, until: Instant) -> Watch
 
 
 def lately(orders: Orders, seen: Watched) -> Watched:
-    """Those of the last RECENT_DAYS; all where those are not ENOUGH. Of about MOST_EVENTS at the most: whole orders, by a
-    hash of their ids, the same ones whoever else there is."""
+    """Those of the last RECENT_DAYS; all where those are not ENOUGH. About MOST_EVENTS at the most: those of some
+    orders, by a hash of their ids, the same ones whoever else there is."""
     young = seen.ago <= RECENT_DAYS
     if np.count_nonzero(seen.completed & young) >= ENOUGH:
         seen = seen.take(young)
