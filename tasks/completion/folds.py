@@ -173,7 +173,7 @@ def _edges(orders: Orders, placed: np.ndarray, as_of: Instant) -> np.ndarray:
     last = last.astype("datetime64[D]")
     wanted = _days_of(placed, last)
     lengths = sorted(_LENGTHS, key=lambda days: abs(np.log(days / wanted)))
-    for least in (max(LEAST_TAUGHT, len(heard) // 2), LEAST_TAUGHT):  # rather a short judgement than little to learn
+    for least in (max(LEAST_TAUGHT, len(heard) // 3), LEAST_TAUGHT):  # rather a short judgement than little to learn
         for count in range(MOST_FOLDS, 0, -1):
             for days in lengths:
                 edges = (last - days * np.arange(count, -1, -1)).astype("datetime64[us]")
