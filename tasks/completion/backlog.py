@@ -5,7 +5,6 @@ Where orders pile up, the next ones wait; and where what was shipped does not ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +15,6 @@ from tasks.completion.heard import DAY, NEVER, Heard, microseconds
 from tasks.completion.orders import Orders
 from tasks.completion.past import Past
 from tasks.completion.running_totals import RunningTotals
-
-PLACES = ("origin", "origin_area", "destination")
-"""Labels of where work piles up."""
 
 FORGOTTEN_DAYS = 60
 """An order open for longer than this no longer counts as waiting: lost ones would count for ever."""
@@ -35,32 +31,32 @@ class Ledger:
     went: RunningTotals
     began: int
 
-    def figures(self, group: np.ndarray, cutoff: np.ndarray, prefix: str) -> dict[str, np.ndarray]:
-        """What is there of the group of each case (int [n], -1 unknown) at its cutoff (int64 [n] microseconds), as
-        log(1 + x), and the log of that against what is usual, one added to each; NaN where unknown."""
-        known = group >= 0
+    def figures(self, group: np.ndarray, cutoff: np.ndarray, name: str) -> dict[str, np.ndarray]:
+        """What is there of the group of each case (int64 [n]) at its cutoff (int64 [n] microseconds), as log(1 + x),
+        and the log of that against what is usual, one added to each; float64 [n] each, by `name` and NAME_pace."""
         now = self._there(group, cutoff)
         before = [self._there(group, cutoff - days * DAY) for days in range(7, USUAL_DAYS + 1, 7)]
-        pace = np.log((now + 1) / (np.mean(before, axis=0) + 1))
-        told = known & (cutoff - USUAL_DAYS * DAY >= self.began)
-        return {prefix: np.where(known, np.log1p(now), np.nan), f"{prefix}_pace": np.where(told, pace, np.nan)}
+        return {name: np.log1p(now), f"{name}_pace": self._pace(now, np.mean(before, axis=0), cutoff)}
 
     def arrivals(self, group: np.ndarray, cutoff: np.ndarray) -> dict[str, np.ndarray]:
         """What came in the last week, as `figures` has it, and against an average week of the last four."""
-        known = group >= 0
-        week, month = (
-            self.came.between(group, self.came.rank(cutoff - days * DAY), self.came.rank(cutoff))[0]
-            for days in (7, USUAL_DAYS)
-        )
-        told = known & (cutoff - USUAL_DAYS * DAY >= self.began)
-        pace = np.log((week + 1) / (month * 7 / USUAL_DAYS + 1))
-        return {"came": np.where(known, np.log1p(week), np.nan), "came_pace": np.where(told, pace, np.nan)}
+        week, month = (self.seen(group, cutoff) - self.seen(group, cutoff - days * DAY) for days in (7, USUAL_DAYS))
+        return {"came": np.log1p(week), "came_pace": self._pace(week, month * 7 / USUAL_DAYS, cutoff)}
+
+    def seen(self, group: np.ndarray, cutoff: np.ndarray) -> np.ndarray:
+        """How many of the group ever came, float64 [n]."""
+        return _count(self.came, group, cutoff)
 
     def _there(self, group: np.ndarray, cutoff: np.ndarray) -> np.ndarray:
         """How many came and have not gone, float64 [n]: a difference of counts, and so exact."""
-        nothing = np.zeros_like(cutoff)
-        came, went = (rows.between(group, nothing, rows.rank(cutoff))[0] for rows in (self.came, self.went))
-        return came - went
+        return _count(self.came, group, cutoff) - _count(self.went, group, cutoff)
+
+    def _pace(self, now: np.ndarray, usual: np.ndarray, cutoff: np.ndarray) -> np.ndarray:
+        return np.where(cutoff - USUAL_DAYS * DAY >= self.began, np.log((now + 1) / (usual + 1)), np.nan)
+
+
+def _count(rows: RunningTotals, group: np.ndarray, cutoff: np.ndarray) -> np.ndarray:
+    return rows.between(group, np.zeros_like(cutoff), rows.rank(cutoff))[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,44 +84,51 @@ class Movements:
 
 @dataclass(frozen=True, eq=False)
 class Books:
-    """Ledgers by label: of orders, and of orders at a status, in groups of label x statuses + status."""
+    """Of orders by origin (int64 [N], those without one as if they had one in common), of orders at a status in groups
+    of origin x statuses + status; of all orders, and of all at a status."""
 
-    orders: Mapping[str, Ledger]
-    stages: Mapping[str, Ledger]
+    origin: np.ndarray
+    orders: Ledger
+    stages: Ledger
+    every: Ledger
+    every_stage: Ledger
 
     @staticmethod
     def of(orders: Orders) -> Books:
-        """Of all orders that have one of the labels PLACES."""
+        """Of all orders."""
         past = orders.once(Past.of)
         heard, count = past.heard, len(orders.statuses)
         gone = np.minimum(heard.gone, heard.order + FORGOTTEN_DAYS * DAY)
         whole = Movements.of(heard.order, gone)
         at_stage = Movements.of(heard.event, np.minimum(_followed(heard), gone[heard.order_of]))
-        codes = {name: orders.labels[name].astype(np.int64) for name in PLACES if name in orders.labels}
-        held = {name: code[heard.order_of] for name, code in codes.items()}
+        nowhere = np.zeros(len(orders), np.int64)
+        code = orders.labels.get("origin", nowhere).astype(np.int64)
+        origin = np.where(code >= 0, code, code.max(initial=0) + 1)
+        by_stage = origin[heard.order_of] * count + past.status
         return Books(
-            {name: whole.ledger(code) for name, code in codes.items()},
-            {name: at_stage.ledger(_coded(code, past.status, count)) for name, code in held.items()},
+            origin, whole.ledger(origin), at_stage.ledger(by_stage), whole.ledger(nowhere), at_stage.ledger(past.status)
         )
 
 
 def backlog_figures(orders: Orders, cases: Cases) -> dict[str, np.ndarray]:
-    """Of the group that each label of PLACES gives a case, float64 [n] each, NaN where unknown: orders that are `open`,
-    those whose latest status is that of the case itself (`waiting`), each against what is usual (`..._pace`), and
-    orders that `came` in the last week, against those of the last four (`came_pace`)."""
+    """How much work there is at the case's origin, float64 [n] each: orders that are `open`, those whose latest status
+    is that of the case itself (`waiting`), and those that `came` in the last week. And each against what is usual there
+    (`..._pace`, NaN before there is enough of records), less the same of all orders: a season is busy everywhere,
+    passes, and does not come back as it was. Where all orders seen so far came from one origin, nothing is taken off.
+    """
     books, cutoff = orders.once(Books.of), microseconds(cases.cutoff)
-    found: dict[str, np.ndarray] = {}
-    for name in books.orders:
-        mine = orders.labels[name][cases.entity].astype(np.int64)
-        here = _coded(mine, stages(orders, cases), len(orders.statuses))
-        figures = books.orders[name].figures(mine, cutoff, "open") | books.orders[name].arrivals(mine, cutoff)
-        figures |= books.stages[name].figures(here, cutoff, "waiting")
-        found |= {f"{name}_{figure}": values for figure, values in figures.items()}
-    return found
-
-
-def _coded(group: np.ndarray, status: np.ndarray, statuses: int) -> np.ndarray:
-    return np.where(group >= 0, group * statuses + status, -1)
+    status = stages(orders, cases).astype(np.int64)
+    mine = books.origin[cases.entity]
+    everywhere = np.zeros_like(mine)
+    found = books.orders.figures(mine, cutoff, "open") | books.orders.arrivals(mine, cutoff)
+    found |= books.stages.figures(mine * len(orders.statuses) + status, cutoff, "waiting")
+    every = books.every.figures(everywhere, cutoff, "open") | books.every.arrivals(everywhere, cutoff)
+    every |= books.every_stage.figures(status, cutoff, "waiting")
+    others = books.orders.seen(mine, cutoff) < books.every.seen(everywhere, cutoff)
+    for name, values in every.items():
+        if name.endswith("_pace"):
+            found[name] = np.where(others, found[name] - values, found[name])
+    return {f"origin_{name}": values for name, values in found.items()}
 
 
 def _followed(heard: Heard) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What the calendar says at a cutoff: hour, weekday, day of the month, season, and the holidays around it."""
+"""What the calendar says at a cutoff: hour, weekday, and the holidays around it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from forecasting.features.local_time import wall_clock
-from forecasting.features.time import Events, days_around, harmonics
+from forecasting.features.time import Cycle, Events, days_around, harmonics
 from forecasting.task import Cases
 from tasks.completion.orders import Orders
+
+CYCLES: tuple[Cycle, ...] = ("day", "week")
+"""Not months and years: few of them have been seen, and what was special about each is learnt by heart. When an order
+was placed adds nothing to how long ago that is."""
 
 AHEAD_DAYS = (7, 14, 28)
 LIMIT_DAYS = 30
@@ -19,17 +23,15 @@ _MONDAY = np.datetime64("1970-01-05", "D")
 
 
 def season_figures(orders: Orders, cases: Cases) -> dict[str, np.ndarray]:
-    """Figures [n] each: sines and cosines of the hour, weekday, day of the month and of the year on the wall at the
-    cutoff, of hour and weekday when the order was placed; and of holidays, for where the order goes, and again for
-    where it comes from (`origin_...`): log(1 + days) since the last and to the next (`since_holiday`, `next_holiday`),
-    days among the next 7, 14 and 28 that are holidays on Mondays to Fridays (`holidays_7`, ...)."""
+    """Figures [n] each: sines and cosines of CYCLES on the wall at the cutoff; and of holidays, for where the order
+    goes, and again for where it comes from (`origin_...`): log(1 + days) since the last and to the next
+    (`since_holiday`, `next_holiday`), days among the next 7, 14 and 28 that are holidays on Mondays to Fridays
+    (`holidays_7`, ...)."""
     now = wall_clock(cases.cutoff, orders.timezone)
-    placed = wall_clock(orders.placed_at[cases.entity], orders.timezone)
     found: dict[str, np.ndarray] = {}
-    for prefix, walls, cycles in (("", now, ("day", "week", "month", "year")), ("placed_", placed, ("day", "week"))):
-        for cycle in cycles:
-            waves = harmonics(walls, cycle)  # type: ignore[arg-type]
-            found |= {f"{prefix}{cycle}_sin": waves[:, 0], f"{prefix}{cycle}_cos": waves[:, 1]}
+    for cycle in CYCLES:
+        waves = harmonics(now, cycle)
+        found |= {f"{cycle}_sin": waves[:, 0], f"{cycle}_cos": waves[:, 1]}
     today = now.astype("datetime64[D]")
     for prefix, label in (("", "destination"), ("origin_", "origin_area")):
         found |= {f"{prefix}{name}": values for name, values in _holidays(orders, cases, today, label).items()}

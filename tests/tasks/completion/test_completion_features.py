@@ -153,47 +153,62 @@ def latest_status(orders: Orders, order: int, cutoff: np.datetime64) -> int:
     return int(mine[-1][1]) if mine else -1
 
 
-@pytest.mark.parametrize("label", ["origin", "destination"])
-def test_backlog(orders: Orders, cases: Cases, snapshot: Snapshot, label: str) -> None:
-    def waiting(group: int, cutoff: np.datetime64, status: int | None) -> int:
+def counted(orders: Orders, those: np.ndarray, cutoff: np.datetime64, status: int) -> dict[str, float]:
+    """How much work there is among `those` orders (bool [N]), one order after the other."""
+
+    def there(at: np.datetime64, status: int | None) -> int:
         number = 0
-        for other in np.flatnonzero(orders.labels[label] == group):
-            placed, known = orders.placed_at[other], orders.known_at[other]
-            if not (placed < cutoff and known <= cutoff) or cutoff >= max(placed + np.timedelta64(1, "us"), known) + (
-                FORGOTTEN_DAYS * DAY
-            ):
-                continue
-            if orders.completed_at[other] < cutoff and orders.completion_known_at[other] <= cutoff:
-                continue
-            if orders.cancelled_at[other] < cutoff:
-                continue
-            number += status is None or latest_status(orders, int(other), cutoff) == status
+        for other in np.flatnonzero(those & (seen_at <= at) & (at < seen_at + FORGOTTEN_DAYS * DAY)):
+            over = orders.completed_at[other] < at and orders.completion_known_at[other] <= at
+            if not over and not orders.cancelled_at[other] < at:
+                number += status is None or latest_status(orders, int(other), at) == status
         return number
 
+    seen_at = np.maximum(orders.placed_at + np.timedelta64(1, "us"), orders.known_at)
+    week, month = ((seen_at[those] <= cutoff) & (seen_at[those] > cutoff - days * DAY) for days in (7, 28))
+    found = {"came": np.log1p(week.sum()), "came_pace": np.log((week.sum() + 1) / (month.sum() / 4 + 1))}
+    for name, code in (("open", None), ("waiting", status)):
+        now = there(cutoff, code)
+        before = [there(cutoff - weeks * 7 * DAY, code) for weeks in (1, 2, 3, 4)]
+        found |= {name: np.log1p(now), f"{name}_pace": np.log((now + 1) / (np.mean(before) + 1))}
+    return found if cutoff - 28 * DAY >= seen_at.min() else found | {name: np.nan for name in found if "pace" in name}
+
+
+@pytest.mark.parametrize("one_origin", [False, True])
+def test_backlog(orders: Orders, cases: Cases, one_origin: bool) -> None:
+    if one_origin:
+        orders = replace(orders, labels={**orders.labels, "origin": np.full(len(orders), -1, np.int32)})
+    snapshot = snapshot_of(orders, cases, OPTIONS)
+    origins, everywhere = orders.labels["origin"], np.ones(len(orders), bool)
     for case in range(0, len(cases), 7):
-        group, cutoff = orders.labels[label][cases.entity[case]], cases.cutoff[case]
-        here = {
-            name: snapshot.column(f"{label}_{name}")[case]
-            for name in ("open", "open_pace", "waiting", "waiting_pace", "came", "came_pace")
-        }
-        if group < 0:
-            assert np.isnan(list(here.values())).all()
-            continue
-        long_enough = cutoff - 28 * DAY >= np.maximum(orders.placed_at + np.timedelta64(1, "us"), orders.known_at).min()
-        for name, status in (("open", None), ("waiting", snapshot.stage[case])):
-            now = waiting(group, cutoff, status)
-            before = [waiting(group, cutoff - weeks * 7 * DAY, status) for weeks in (1, 2, 3, 4)]
-            assert here[name] == pytest.approx(np.log1p(now), abs=1e-5)
-            if long_enough:
-                assert here[f"{name}_pace"] == pytest.approx(np.log((now + 1) / (np.mean(before) + 1)), abs=1e-5)
-            else:
-                assert np.isnan(here[f"{name}_pace"])
-        seen_at = np.maximum(orders.placed_at + np.timedelta64(1, "us"), orders.known_at)[orders.labels[label] == group]
-        week = ((seen_at <= cutoff) & (seen_at > cutoff - 7 * DAY)).sum()
-        month = ((seen_at <= cutoff) & (seen_at > cutoff - 28 * DAY)).sum()
-        assert here["came"] == pytest.approx(np.log1p(week), abs=1e-5)
-        if long_enough:
-            assert here["came_pace"] == pytest.approx(np.log((week + 1) / (month / 4 + 1)), abs=1e-5)
+        origin, cutoff, status = origins[cases.entity[case]], cases.cutoff[case], int(snapshot.stage[case])
+        expected = counted(orders, everywhere, cutoff, status)
+        if not one_origin:
+            here, every = counted(orders, origins == origin, cutoff, status), expected
+            seen = origins[np.maximum(orders.placed_at + np.timedelta64(1, "us"), orders.known_at) <= cutoff]
+            others = (seen != origin).any()
+            expected = {name: value - ("pace" in name and others) * every[name] for name, value in here.items()}
+        for name, value in expected.items():
+            assert snapshot.column(f"origin_{name}")[case] == pytest.approx(value, abs=1e-5, nan_ok=True)
+
+
+def test_late_rows_count_by_the_latest_that_is_seen(orders: Orders) -> None:
+    """The second of three events becomes known last: it never is the latest one."""
+    orders = random_orders(1, late_rows=False)
+    at = orders.placed_at[0] + np.arange(3) * np.timedelta64(1, "h")
+    events = replace(
+        orders.events,
+        offsets=np.array([0, 3]),
+        occurred_at=at,
+        known_at=at + np.array([0, 9, 0]) * DAY,
+        columns={"status": np.arange(3, dtype=np.int32)},
+        withdrawn_at=None,
+    )
+    orders = replace(orders, events=events, completed_at=np.array([at[0] + 20 * DAY]))
+    cutoff = np.repeat(at[2] + DAY * np.array([1, 12]), 3)
+    snapshot = snapshot_of(orders, Cases(np.zeros(6, np.int64), cutoff, {"event": np.tile(np.arange(3), 2)}), OPTIONS)
+    waiting = np.expm1(snapshot.column("origin_waiting"))
+    np.testing.assert_allclose(waiting, [0, 0, 1] * 2, atol=1e-6)
 
 
 def test_promise_place_and_numbers(orders: Orders, cases: Cases, snapshot: Snapshot) -> None:
@@ -326,7 +341,8 @@ def test_a_plain_event_log_has_fewer_features(orders: Orders, cases: Cases) -> N
         distance_km=nothing,
     )
     found = snapshot_of(bare, cases, OPTIONS)
-    assert found.labels == {} and not any("open" in name for name in found.names)
+    assert found.labels == {} and set(found.lately) == {"all"}
+    assert np.isfinite(found.column("origin_open")).all()  # all come from one place, for all that is known
     assert np.isfinite(found.column("age")).all() and np.isnan(found.column("due")).all()
 
 
