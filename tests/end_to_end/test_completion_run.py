@@ -39,7 +39,7 @@ def test_nights_of_a_shop(shell: Completion) -> None:
 
     said = shell.night(END)
     first = shell.view("current_order_completions")
-    kept(first, shop, END)
+    kept(first, shop, END, shell.view("current_stalled_orders"))
     assert said["published"] and said["rows"]["order_completions"] == len(first)
     outcome = shell.view("current_completed_orders")
     recent = shop.orders[shop.orders["completed_at"].between(END - 35 * DAY, END, inclusive="left")]
@@ -53,17 +53,18 @@ def test_nights_of_a_shop(shell: Completion) -> None:
     shell.load(shop.known(later))
     shell.night(later)
     second = shell.view("current_order_completions")
-    kept(second, shop, later)
+    kept(second, shop, later, shell.view("current_stalled_orders"))
     gone = set(first["order_id"]) - set(second["order_id"])
     arrived = shop.orders[shop.orders["completed_at"].between(END, later)]["order_id"].astype(str)
     assert gone and gone <= set(arrived) | set(shell.view("current_stalled_orders")["order_id"])
     shell("run", "completion", "--as-of", str(later.date()), "--slot", str(later.date()), code=5)
 
 
-def kept(rows: pd.DataFrame, shop: open_orders.Shop, until: pd.Timestamp) -> None:
-    """What every row promises its reader."""
+def kept(rows: pd.DataFrame, shop: open_orders.Shop, until: pd.Timestamp, stalled: pd.DataFrame) -> None:
+    """What every row promises its reader; what is stalled has none."""
     open_ids = set(shop.open(until)["order_id"].astype(str))
-    assert set(rows["order_id"]) <= open_ids and len(rows) > 0.8 * len(open_ids), "all but the lost"
+    assert set(rows["order_id"]) | set(stalled["order_id"]) == open_ids
+    assert not set(rows["order_id"]) & set(stalled["order_id"]) and len(rows) > len(stalled)
     assert rows["order_id"].is_unique and (rows["as_of"] == until).all()
     assert (rows["completes_p10"] > until).all() and (rows["completes_p10"] <= rows["completes_p50"]).all()
     assert (rows["completes_p50"] <= rows["completes_p90"]).all() and rows["late_probability"].between(0, 1).all()
@@ -94,7 +95,7 @@ def test_backtest_has_a_row_for_every_status_event(shell: Completion) -> None:
     merged = said.assign(at=said["as_of"].dt.tz_localize(None)).merge(stages, on=["order_id", "stage", "at"])
     assert len(merged) == len(said) == len(stages), "each once, at its own time"
     assert (said["cutoff"] > said["as_of"]).all() and (said["cutoff"] - said["as_of"] < pd.Timedelta("1s")).all()
-    assert outcome["cases"] == len(said) and {"model", "baseline:route", "baseline:promise", "part:network"} <= {
+    assert outcome["cases"] == len(said) and {"model", "baseline:route", "baseline:promise"} <= {
         row["subject"] for row in outcome["metrics"]
     }
     assert shell.view("runs").empty, "nothing is published"
@@ -106,7 +107,7 @@ def test_too_little_to_learn_from_publishes_a_baseline(shell: Completion) -> Non
     run = shell.night(END, code=3)
     assert run["published"] and run["fallback"] and run["subject"] == "baseline:route"
     assert run["reason"].startswith("not_enough_data: ")
-    kept(shell.view("current_order_completions"), shop, END)
+    kept(shell.view("current_order_completions"), shop, END, shell.view("current_stalled_orders"))
 
 
 def test_one_order_alone_and_none(shell: Completion) -> None:
