@@ -126,7 +126,7 @@ def test_a_night(olist: Foreign, orders: pd.DataFrame) -> None:
 
     # what was cancelled since is expected to arrive by a forecast of the past
     before = TODAY - 3 * DAY
-    olist("run", "completion", "--as-of", str(before.date()), "--retrain", "never", "--force", code=(0, 3))
+    olist("run", "completion", "--as-of", str(before.date()), "--force", code=(0, 3))
     then = set(olist.view("current_order_completions")["order_id"])
     fresh = orders["cancelled"] & orders["placed"].between(before - 20 * DAY, before - DAY)
     assert set("o" + orders["number"][fresh].astype(str)) <= then
