@@ -14,6 +14,7 @@ from tasks.completion.case_facts import stages
 from tasks.completion.heard import DAY, NEVER, Heard, microseconds
 from tasks.completion.orders import Orders
 from tasks.completion.past import Past
+from tasks.completion.pools import pooled
 from tasks.completion.running_totals import RunningTotals
 
 FORGOTTEN_DAYS = 60
@@ -84,8 +85,8 @@ class Movements:
 
 @dataclass(frozen=True, eq=False)
 class Books:
-    """Of orders by origin (int64 [N], those without one as if they had one in common), of orders at a status in groups
-    of origin x statuses + status; of all orders, and of all at a status."""
+    """Of orders by origin (int64 [N], `pooled`), of orders at a status in groups of origin x statuses + status; of all
+    orders, and of all at a status."""
 
     origin: np.ndarray
     orders: Ledger
@@ -102,8 +103,7 @@ class Books:
         whole = Movements.of(heard.order, gone)
         at_stage = Movements.of(heard.event, np.minimum(_followed(heard), gone[heard.order_of]))
         nowhere = np.zeros(len(orders), np.int64)
-        code = orders.labels.get("origin", nowhere).astype(np.int64)
-        origin = np.where(code >= 0, code, code.max(initial=0) + 1)
+        origin = pooled(orders, "origin")
         by_stage = origin[heard.order_of] * count + past.status
         return Books(
             origin, whole.ledger(origin), at_stage.ledger(by_stage), whole.ledger(nowhere), at_stage.ledger(past.status)

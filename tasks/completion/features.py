@@ -12,12 +12,13 @@ from tasks.completion.options import CompletionOptions
 from tasks.completion.orders import Orders
 from tasks.completion.own_events import own_figures, own_steps
 from tasks.completion.past import Past
+from tasks.completion.pools import pooled
 from tasks.completion.season import season_figures
 from tasks.completion.skies import weather_figures
 from tasks.completion.snapshot import Snapshot, Steps
 
 GROUPS = ("origin", "route")
-"""Labels whose latest orders the network reads as sequences; all orders together where there are none of these."""
+"""Labels whose latest orders the network reads as sequences."""
 
 MOST_STAGES = 24
 """So many statuses, the first that ever occurred, have a figure of their own: since when they are reached."""
@@ -44,18 +45,16 @@ def snapshot_of(orders: Orders, cases: Cases, options: CompletionOptions) -> Sna
         labels={name: codes[cases.entity] for name, codes in orders.labels.items()},
         label_names=dict(orders.label_names),
         own=own_steps(orders, cases),
-        lately=_latest(past, cases, options.recent),
+        lately=_latest(orders, cases, options.recent),
         cutoff=cases.cutoff,
         due_days=due,
     )
 
 
-def _latest(past: Past, cases: Cases, length: int) -> dict[str, Steps]:
-    """The latest orders of the same origin and route, or of all."""
-    labels = {name: past.orders.labels[name] for name in GROUPS if name in past.orders.labels}
-    labels = {name: codes for name, codes in labels.items() if (codes >= 0).any()}
-    labels = labels or {"all": np.zeros(len(past.orders), np.int32)}
-    return {name: recent_of(past, cases, codes, length) for name, codes in labels.items()}
+def _latest(orders: Orders, cases: Cases, length: int) -> dict[str, Steps]:
+    """The latest orders of the same origin and route."""
+    past = orders.once(Past.of)
+    return {name: recent_of(past, cases, pooled(orders, name), length) for name in GROUPS}
 
 
 def _told_apart(orders: Orders) -> list[str]:

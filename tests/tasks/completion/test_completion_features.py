@@ -341,8 +341,10 @@ def test_a_plain_event_log_has_fewer_features(orders: Orders, cases: Cases) -> N
         distance_km=nothing,
     )
     found = snapshot_of(bare, cases, OPTIONS)
-    assert found.labels == {} and set(found.lately) == {"all"}
-    assert np.isfinite(found.column("origin_open")).all()  # all come from one place, for all that is known
+    assert found.labels == {}
+    # all come from one place, for all that is known
+    assert np.isfinite(found.column("origin_open")).all()
+    assert found.lately["origin"].lengths.max() == OPTIONS.recent
     assert np.isfinite(found.column("age")).all() and np.isnan(found.column("due")).all()
 
 
