@@ -19,8 +19,9 @@ PRIOR = 10.0
 """As many rows of the coarser group stand beside those of the finer, in each interval."""
 
 _MEDIAN = np.array([0.5])
+_FINER = 1 - np.geomspace(0.06, 5e-4, 24)  # levels of further edges: of the few orders that take long
 _BLOCK = 16_384  # cases answered at a time
-_LEAST_TAIL = 1e-3  # probability beyond the longest duration seen, where very many were
+_LEAST_TAIL, _MOST_TAIL = 1e-3, 0.05  # probability beyond the longest duration seen, of very many and of very few
 _FLATTEST, _STEEPEST = 1.0, 50.0  # powers with which the tail may fall
 _GUESSES = 20  # durations made up where fewer than so many were seen
 
@@ -125,7 +126,7 @@ def fit_durations(
     survival = np.cumprod(1 - np.concatenate(hazards), axis=1)
     survival = np.column_stack([np.ones(len(survival)), survival])
     last = survival[:, -1:]
-    tail = max(_LEAST_TAIL, 1 / (completed.sum() + 2))
+    tail = np.clip(1 / (completed.sum() + 2), _LEAST_TAIL, _MOST_TAIL)
     survival = tail + (1 - tail) * (survival - last) / np.maximum(1 - last, 1e-12)
     return Durations(edges, survival, _steepness(edges, survival[0])), positions
 
@@ -134,7 +135,7 @@ def _edges(x: np.ndarray, guess: float) -> np.ndarray:
     """Edges of the intervals, float64 [K + 1], ascending."""
     if len(x) < _GUESSES:
         x = np.concatenate([x, _guessed(guess)])
-    edges = np.unique(np.quantile(x, np.linspace(0, 1, INTERVALS + 1)))
+    edges = np.unique(np.quantile(x, np.append(np.linspace(0, 1, INTERVALS + 1), _FINER)))
     return np.unique(np.concatenate([[edges[0] - 0.05], edges, [edges[-1] + 0.01]]))
 
 
