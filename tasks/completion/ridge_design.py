@@ -8,6 +8,7 @@ import numpy as np
 
 from forecasting.features.local_time import wall_clock
 from forecasting.features.time import harmonics
+from tasks.completion.earlier import known_before
 from tasks.completion.orders import Orders
 
 _DAY = np.timedelta64(1, "D")
@@ -69,13 +70,11 @@ def _log_days(span: np.ndarray) -> np.ndarray:
 
 
 def _since_last(orders: Orders, event: np.ndarray) -> np.ndarray:
-    """Time since the event before, timedelta64; none for an order's first one."""
-    first = orders.events.offsets[np.searchsorted(orders.events.offsets, event, side="right") - 1]
-    at = orders.events.occurred_at
-    return at[event] - at[np.maximum(event - 1, first)]
+    """Time since the event before that was known by then, timedelta64; none for an order's first one."""
+    at, before = orders.events.occurred_at, orders.once(known_before)[0][event]
+    return at[event] - at[np.where(before >= 0, before, event)]
 
 
 def _place(orders: Orders, event: np.ndarray) -> np.ndarray:
-    """How many events the order had before, float64."""
-    first = orders.events.offsets[np.searchsorted(orders.events.offsets, event, side="right") - 1]
-    return (event - first).astype(np.float64)
+    """How many events the order had before, as far as was known by then, float64."""
+    return orders.once(known_before)[1][event].astype(np.float64)

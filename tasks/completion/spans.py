@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from tasks.completion.earlier import known_before
 from tasks.completion.heard import NEVER, Heard, log_days
 from tasks.completion.orders import Orders
 
@@ -51,10 +52,12 @@ def remaining(orders: Orders, heard: Heard) -> Spans:
 
 
 def gaps(orders: Orders, heard: Heard) -> Spans:
-    """From each event of an order to the next one; `status` is that of the latter. Nothing of orders that were complete
-    or cancelled by then."""
-    row = 1 + np.flatnonzero(heard.order_of[1:] == heard.order_of[:-1])
-    seen = np.maximum(heard.event[row], heard.event[row - 1])
+    """To each event of an order from the one before, as far as that was known by then; `status` is that of the former.
+    Nothing of orders that were complete or cancelled by then."""
+    before, _ = orders.once(known_before)
+    row = np.flatnonzero(before >= 0)
+    before = before[row]
+    seen = heard.event[row]
     seen = np.where(seen >= heard.gone[heard.order_of[row]], NEVER, seen)
-    length = heard.occurred[row] - heard.occurred[row - 1]
-    return Spans.of(orders, seen, heard.event[row - 1], heard.order_of[row], row, length)
+    length = heard.occurred[row] - heard.occurred[before]
+    return Spans.of(orders, seen, heard.event[before], heard.order_of[row], row, length)

@@ -117,7 +117,7 @@ HOURS = st.integers(0, 60)
 MAYBE = st.none() | HOURS
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(HOURS, MAYBE, MAYBE, MAYBE), min_size=1, max_size=5),
     st.lists(st.tuples(st.integers(0, 4), st.sampled_from("xy"), HOURS, MAYBE), max_size=8),

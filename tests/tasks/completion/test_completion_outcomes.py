@@ -17,7 +17,7 @@ MAYBE = st.none() | HOURS
 ORDERS = st.lists(st.tuples(HOURS, MAYBE, MAYBE, MAYBE, MAYBE), min_size=1, max_size=6)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(ORDERS, HOURS, HOURS, st.sampled_from([np.inf, 2.0, 5.25]))
 def test_what_became_of_a_case_as_known_at_an_instant(rows: list[tuple], cutoff: int, until: int, limit: float) -> None:
     """`rows`: (placed, completed, when that is told of, cancelled, when it was shipped)."""
