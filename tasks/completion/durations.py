@@ -89,6 +89,7 @@ def fit_durations(
     levels: Sequence[np.ndarray],
     *,
     guess: float,
+    lost: float = 0.0,
     prior: float = PRIOR,
     weight: np.ndarray | None = None,
 ) -> tuple[Durations, list[np.ndarray]]:
@@ -99,11 +100,12 @@ def fit_durations(
     watched without one: such rows are at risk until then, and half the time in the interval that they leave in (the
     actuarial estimate). `levels`: from the coarsest to the finest, int64 [n], the group of each row in it, -1
     for none; all rows of a group are of one group of the last level before that knows them. `guess`: x where
-    nothing was ever completed. `weight`: float64 [n], 1 by default.
+    nothing was ever completed. `lost`: the share of orders that are never completed. `weight`: float64 [n],
+    1 by default.
 
     The hazard of a group in an interval is (completions + prior * parent's hazard) / (at risk + prior), the mean of a
-    beta process around the parent's (Hjort 1990, Annals of Statistics 18). The curves are those of what completes at
-    all: what survives the last interval (lost orders) is taken out of them.
+    beta process around the parent's (Hjort 1990, Annals of Statistics 18). The curves are those of what is completed at
+    all: as far as more survives the last interval, the lost are taken out of them.
     """
     weight = np.ones(len(x)) if weight is None else weight
     edges = _edges(x[completed], guess)
@@ -125,9 +127,9 @@ def fit_durations(
         offset += size
     survival = np.cumprod(1 - np.concatenate(hazards), axis=1)
     survival = np.column_stack([np.ones(len(survival)), survival])
-    last = survival[:, -1:]
+    never = np.minimum(lost, survival[:, -1:])
     tail = np.clip(1 / (completed.sum() + 2), _LEAST_TAIL, _MOST_TAIL)
-    survival = tail + (1 - tail) * (survival - last) / np.maximum(1 - last, 1e-12)
+    survival = tail + (1 - tail) * (survival - never) / np.maximum(1 - never, 1e-12)
     return Durations(edges, survival, _steepness(edges, survival[0])), positions
 
 
@@ -192,6 +194,9 @@ def _hazards(died: np.ndarray, at_risk: np.ndarray) -> np.ndarray:
 
 
 def _steepness(edges: np.ndarray, survival: np.ndarray) -> float:
-    """The power with which the upper tenth falls, as a Pareto tail: between its beginning and its own last tenth."""
-    start, end = np.interp([0.9, 0.99], 1 - survival, edges)
-    return float(np.clip(np.log(10) / max(end - start, 1e-9), _FLATTEST, _STEEPEST))
+    """The power with which the upper tenth falls, as a Pareto tail: from its beginning to its own last tenth, or as far
+    as the curve goes."""
+    end = max(0.01, float(survival[-1]))
+    start = min(10 * end, 0.95)
+    begins, ends = np.interp([1 - start, 1 - end], 1 - survival, edges)
+    return float(np.clip(np.log(start / end) / max(ends - begins, 1e-9), _FLATTEST, _STEEPEST))

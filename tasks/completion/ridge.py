@@ -70,7 +70,12 @@ def fit_ridge(orders: Orders, seen: Watched, guess_days: float) -> Ridge:
             labels.sweep(log_days - linear.fitted)
         location = linear.fitted + labels.fitted
         durations, positions = fit_durations(
-            np.log(seen.days) - location, seen.completed, levels, guess=float(np.log(guess_days)), weight=weight
+            np.log(seen.days) - location,
+            seen.completed,
+            levels,
+            guess=float(np.log(guess_days)),
+            lost=seen.lost,
+            weight=weight,
         )
         likely = durations.log_median(positions[0][levels[0]], location, seen.days)
         log_days = np.where(seen.completed, log_days, likely)

@@ -68,7 +68,7 @@ def fit_route(
     groups, levels = Groups.fit(orders, labels, seen.event, seen.order)
     location = 0.0 if effects is None else effects.of(orders, seen.event, seen.order)
     x = np.log(seen.days) - location
-    durations, positions = fit_durations(x, seen.completed, levels, guess=float(np.log(guess_days)))
+    durations, positions = fit_durations(x, seen.completed, levels, guess=float(np.log(guess_days)), lost=seen.lost)
     return RouteQuantiles(groups, positions, durations, effects)
 
 

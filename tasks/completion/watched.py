@@ -32,13 +32,14 @@ class Watched:
     """n events at which orders are forecast, as known at an instant, in order of their cutoffs: rows `event` of
     `orders.events` and their orders, int64 [n]; `days` float64 [n] from the event to completion where `completed` (bool
     [n]), else as long as the order has been watched without one; `ago` float64 [n], days from the event to that
-    instant."""
+    instant. `lost`: the share of orders that are never completed."""
 
     event: np.ndarray
     order: np.ndarray
     days: np.ndarray
     completed: np.ndarray
     ago: np.ndarray
+    lost: float
 
     def __len__(self) -> int:
         """How many events there are."""
@@ -46,7 +47,8 @@ class Watched:
 
     def take(self, index: np.ndarray) -> Watched:
         """Those at `index`, positions or a mask."""
-        return Watched(self.event[index], self.order[index], self.days[index], self.completed[index], self.ago[index])
+        parts = (self.event, self.order, self.days, self.completed, self.ago)
+        return Watched(*(part[index] for part in parts), self.lost)
 
 
 def watched(orders: Orders, options: CompletionOptions, until: Instant) -> Watched:
@@ -57,12 +59,25 @@ def watched(orders: Orders, options: CompletionOptions, until: Instant) -> Watch
     row = row[events.visible(row, until)]
     cases = event_cases(orders, row)
     cases = cases.take(cases.cutoff <= until)
-    became = outcomes(orders, cases, until, limit_days(orders, options, until))
+    limit = limit_days(orders, options, until)
+    became = outcomes(orders, cases, until, limit)
     kept = became.completed | (became.days > 0)
     cases, became = cases.take(kept), became.take(kept)
     days = np.maximum(became.days + elapsed_days(orders, cases), SHORTEST_DAYS)
     ago = (until - events.occurred_at[cases.columns["event"]]) / _DAY
-    return Watched(cases.columns["event"], cases.entity, days, became.completed, ago)
+    return Watched(cases.columns["event"], cases.entity, days, became.completed, ago, lost_share(orders, until, limit))
+
+
+def lost_share(orders: Orders, until: Instant, limit: float) -> float:
+    """The share of the orders placed `limit` days before `until` or earlier, and not cancelled, that were not completed
+    within so many days; 0 where there is none."""
+    if not np.isfinite(limit):
+        return 0.0
+    days = np.timedelta64(round(limit * 86_400e6), "us")
+    every = slice(None)
+    old = orders.placed(every, until) & (orders.placed_at + days <= until) & ~orders.cancelled(every, until)
+    in_time = orders.completed(every, until) & (orders.completed_at - orders.placed_at <= days)
+    return float((old & ~in_time).sum() / max(old.sum(), 1))
 
 
 def lately(orders: Orders, seen: Watched) -> Watched:
