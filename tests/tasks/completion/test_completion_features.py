@@ -15,7 +15,7 @@ from random_orders import HOLIDAYS, START, event_cases, random_orders
 from forecasting.features.space import Weather
 from forecasting.task import Cases
 from tasks.completion.backlog import FORGOTTEN_DAYS
-from tasks.completion.features import snapshot_of
+from tasks.completion.features import MOST_STAGES, snapshot_of
 from tasks.completion.options import CompletionOptions
 from tasks.completion.orders import Orders
 from tasks.completion.snapshot import Snapshot
@@ -122,6 +122,19 @@ def test_a_long_history_keeps_its_latest_steps() -> None:
     same(gaps, [np.log1p(1.0)] * 16)  # the oldest step has its gap, too
     same(snapshot.column("before"), [0.0, np.log1p(3), np.log1p(13)])
     same(snapshot.column("events"), np.log1p([1, 10, 40]).tolist())
+    same(snapshot.column("since:shipped"), [np.nan, np.log1p(7.0), np.log1p(37.0)])  # the first time
+
+
+def test_only_the_first_statuses_of_many_have_a_figure(orders: Orders) -> None:
+    names = np.array(["placed", *(f"status {number:02d}" for number in range(39))], object)
+    backwards = np.append(0, np.arange(39, 0, -1)).astype(np.int32)
+    orders = repeating(40)
+    orders = replace(orders, statuses=names, events=replace(orders.events, columns={"status": backwards}))
+    cases = Cases(
+        np.zeros(1, np.int64), orders.events.occurred_at[[5]] + np.timedelta64(1, "us"), {"event": np.array([5])}
+    )
+    told = [name for name in snapshot_of(orders, cases, OPTIONS).names if name.startswith("since:")]
+    assert told == ["since:placed", *(f"since:status {number:02d}" for number in range(38, 38 - MOST_STAGES + 1, -1))]
 
 
 def test_walls_and_holidays(orders: Orders, cases: Cases, snapshot: Snapshot) -> None:
