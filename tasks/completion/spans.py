@@ -52,8 +52,8 @@ def remaining(orders: Orders, heard: Heard) -> Spans:
 
 
 def gaps(orders: Orders, heard: Heard) -> Spans:
-    """To each event of an order from the one before, as far as that was known by then; `status` is that of the former.
-    Nothing of orders that were complete or cancelled by then."""
+    """To each event of an order from the one before that was known by then; `event` and `status` are those of the
+    latter. Nothing of orders that were complete or cancelled by then."""
     before, _ = orders.once(known_before)
     row = np.flatnonzero(before >= 0)
     before = before[row]

@@ -9,6 +9,7 @@ import numpy as np
 from forecasting.hashing import stable_hash
 from forecasting.schema import NotEnoughData
 from forecasting.task import Cases, Instant
+from tasks.completion.earlier import known_before
 from tasks.completion.folds import event_cases, owners
 from tasks.completion.lost import limit_days
 from tasks.completion.options import CompletionOptions
@@ -77,7 +78,7 @@ def _waiting(orders: Orders, lessons: Lessons, hashed: np.ndarray, until: Instan
     """Instants after events, drawn without regard to what came of them, and kept where the order was open then and
     nothing else had been heard of it."""
     event, entity = lessons.cases.columns["event"], lessons.cases.entity
-    place = (event - orders.events.offsets[entity]).astype(np.uint64)
+    place = orders.once(known_before)[1][event].astype(np.uint64)  # no event told of later moves it
     mixed = _mixed(hashed[entity] + (place + np.uint64(1)) * _GOLDEN)
     drawn = (mixed >> np.uint64(11)).astype(np.float64) / 2.0**53
     chosen = np.flatnonzero(drawn < WAITING)
