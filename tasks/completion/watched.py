@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,8 +47,14 @@ class Watched:
 
     def take(self, index: np.ndarray) -> Watched:
         """Those at `index`, positions or a mask."""
-        parts = (self.event, self.order, self.days, self.completed, self.ago)
-        return Watched(*(part[index] for part in parts), self.lost)
+        return replace(
+            self,
+            event=self.event[index],
+            order=self.order[index],
+            days=self.days[index],
+            completed=self.completed[index],
+            ago=self.ago[index],
+        )
 
 
 def watched(orders: Orders, options: CompletionOptions, until: Instant) -> Watched:

@@ -178,7 +178,7 @@ def test_the_mean_by_activity_is_the_mean() -> None:
     status = orders.events.columns["status"]
     for code in (0, 1):
         expected = seen.days[seen.completed & (status[seen.event] == code)].mean()
-        np.testing.assert_allclose(middle[status[cases.columns["event"]] == code], expected, rtol=1e-3)
+        np.testing.assert_allclose(middle[status[cases.columns["event"]] == code], expected, rtol=1e-9)
 
 
 ODD: dict[str, Sequence[Row] | Shop] = {
