@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.view import Provenance
+from reports.view import Page, Provenance
+from reports.workbook import Layout, Workbook
+
+
+def about_sheet(book: Workbook, page: Page) -> None:
+    """Adds it: what the page warns of and notes, then the facts of its run."""
+    layout = Layout(["Where these figures come from", ""], widths=[32, 80])
+    book.sheet("About", layout, about_rows(page.provenance, (*page.warnings, *page.notes)))
 
 
 def about_rows(source: Provenance, remarks: Sequence[str]) -> list[list[object]]:

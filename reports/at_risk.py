@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from reports.chances import ChurnTrials, PastChances
 from reports.since import LookBack, WarningsSince
-from reports.view import ExtraTable, Provenance
+from reports.view import Page
 
 BANDS = ("high", "medium", "low")
 """Bands of risk, the worst first."""
@@ -103,25 +103,12 @@ class Totals:
 
 
 @dataclass(frozen=True)
-class RetentionPage:
+class RetentionPage(Page):
     """Everything on the page. `customers`: those to call first. `back`: earlier runs looked at, the latest first."""
 
-    title: str
-    provenance: Provenance
     totals: Totals
     customers: Sequence[Customer]
     back: Sequence[LookBack] = ()
     since: WarningsSince | None = None
     trials: ChurnTrials | None = None
     past: Sequence[PastChances] = ()
-    notes: Sequence[str] = ()
-    warnings: Sequence[str] = ()
-    extra: Sequence[ExtraTable] = ()
-    files: Mapping[str, str] = field(default_factory=dict)
-    currency: str = ""
-    shop: str = ""
-
-    @property
-    def today(self) -> date:
-        """The day on which the page is to be read."""
-        return self.provenance.as_of.date()

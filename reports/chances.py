@@ -1,21 +1,27 @@
-"""Whether chances of leaving come true, as plain data: figures of trials."""
+"""Whether chances come true, as plain data: of leaving, of being late."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
+
+from reports.tried import Tried
 
 DISAGREES = 0.03
 """Chances are wrong where they miss what happened by more than this on average, and by more than chance explains."""
 
 STANDARD_ERRORS = 3.0
 
+_BIN = re.compile(r"predicted@d(\d+)")
+
 
 @dataclass(frozen=True)
 class Bin:
-    """A group of customers of similar chances in trials: what was said on average, and the share who left."""
+    """A group of cases of similar chances in trials: what was said on average, and the share of those to whom it
+    happened (who left, that were late)."""
 
     predicted: float
     observed: float
@@ -27,6 +33,19 @@ class Reliability:
 
     bins: Sequence[Bin]
     samples: float
+
+    @classmethod
+    def of(cls, figures: Mapping[str, float]) -> Reliability | None:
+        """Groups from the figures `predicted@dN` and `observed@dN` of a subject; None where there are not two."""
+        numbers = [match[1] for name in figures if (match := _BIN.fullmatch(name))]
+        bins = [
+            Bin(figures[f"predicted@d{number}"], figures[f"observed@d{number}"])
+            for number in numbers
+            if f"observed@d{number}" in figures
+        ]
+        if len(bins) < 2:
+            return None
+        return cls(sorted(bins, key=lambda one: one.predicted), figures.get("samples", 0.0))
 
     @property
     def off(self) -> float:
@@ -40,18 +59,18 @@ class Reliability:
 
     @property
     def rate(self) -> float:
-        """Share of all who left."""
+        """Share of all to whom it happened."""
         return sum(one.observed for one in self.bins) / len(self.bins)
 
     def error(self, one: Bin) -> float:
-        """Standard error of a group's share who left."""
+        """Standard error of a group's share to whom it happened."""
         number = max(self.samples / len(self.bins), 1.0)
         return math.sqrt(one.observed * (1 - one.observed) / number)
 
     @property
     def gains(self) -> list[tuple[float, float]]:
-        """Share of customers contacted, those most at risk first, and share of all leavers among them, from (0, 0) to
-        (1, 1); empty where nobody left."""
+        """Share of cases looked at, those most at risk first, and share of all to whom it happened among them, from
+        (0, 0) to (1, 1); empty where it happened to none."""
         total = sum(one.observed for one in self.bins)
         if not total:
             return []
@@ -79,16 +98,10 @@ class ClosedWindow:
 
 
 @dataclass(frozen=True)
-class ChurnTrials:
-    """What each subject was worth in the latest trials. `subjects`: by name, the model first, metrics by their names
-    in `run_metrics`. `rival`: the best simple rule. `subject`: whose chances `reliability` and `window` are about."""
+class ChurnTrials(Tried):
+    """The latest trials. `subject`: whose chances `reliability` and `window` are about."""
 
-    run_id: str
-    as_of: datetime
-    subjects: Mapping[str, Mapping[str, float]]
-    rival: str | None
-    subject: str
-    samples: float | None = None
+    subject: str = field(kw_only=True)
     reliability: Reliability | None = None
     window: ClosedWindow | None = None
 

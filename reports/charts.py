@@ -6,6 +6,7 @@ of a pixel, and a title says in words what the picture shows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import date
 
@@ -67,11 +68,12 @@ def expected_and_sold(daily: Sequence[Span], label: str) -> Markup:
     return svg(parts, SUMS, "fan wide", label, "last-forecasts-chart")
 
 
-def trials(past: Sequence[PastTrial], label: str) -> Markup:
-    """Share of next items found [%] in the trials of the last runs: one line for the model, one for the best rule."""
+def trials(past: Sequence[PastTrial], label: str, *, scale: float = 100.0) -> Markup:
+    """A figure of the trials of the last runs, times `scale` (100 for shares, which are drawn in percent): one line for
+    the model, one for the best rule."""
     dates = np.array([trial.as_of.replace(tzinfo=None) for trial in past], "datetime64[D]")
     drawn = []
-    values = [100 * _numbers([getattr(trial, name) for trial in past]) for name in ("rival", "model")]
+    values = [scale * _numbers([getattr(trial, name) for trial in past]) for name in ("rival", "model")]
     plot = Plot(dates, max(float(np.nanmax([*values[0], *values[1], 1.0])), 1.0), SUMS, nice=True)
     for found, kind in zip(values, ("rule", "mean"), strict=True):
         there = np.isfinite(found)
@@ -91,6 +93,17 @@ def pair(shown: float, wanted: float, longest: float) -> Markup:
     ]
     return Markup(  # numbers alone
         f'<svg class="bars" viewBox="0 0 {PAIR.width} {PAIR.height}" aria-hidden="true">{"".join(bars)}</svg>'
+    )
+
+
+def bar(share: float | None) -> Markup:
+    """A chance as a short bar, empty where unknown. Only for the eye: the number stands beside it."""
+    if share is None or not math.isfinite(share):
+        return Markup("")
+    part = 64 * min(max(share, 0), 1)
+    return Markup(  # numbers alone
+        '<svg viewBox="0 0 64 4" aria-hidden="true"><rect class="track" width="64" height="4"/>'
+        f'<rect class="part" width="{part:.1f}" height="4"/></svg>'
     )
 
 

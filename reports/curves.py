@@ -14,16 +14,16 @@ FRAME = Frame(400, 306, 42, 10, 26, 38)
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-def calibration(reliability: Reliability, label: str) -> Markup:
-    """What was said (across) beside what happened (up), one dot for each group of customers, with the range in which
-    chance alone puts it; on the dashed line both are the same."""
+def calibration(reliability: Reliability, happened: str, label: str) -> Markup:
+    """What was said (across) beside what happened (up), one dot for each group, with the range in which chance alone
+    puts it; on the dashed line both are the same. `happened` names the axis upward ("who left")."""
     said = np.array([one.predicted for one in reliability.bins])
     left = np.array([one.observed for one in reliability.bins])
     error = 2 * np.array([reliability.error(one) for one in reliability.bins])
     x, low, high = _x(said), _y(left - error), _y(left + error)
     reach = "".join(f"M{a:.1f} {b:.1f}V{c:.1f}" for a, b, c in zip(x, low, high, strict=True))
     drawn = [f'<path class="reach" d="{reach}"/>', *_dots(x, _y(left))]
-    return _square(["chance said", "who left"], drawn, label, "calibration-chart")
+    return _square(["chance said", happened], drawn, label, "calibration-chart")
 
 
 def gains(points: Sequence[tuple[float, float]], label: str) -> Markup:

@@ -13,7 +13,6 @@ from db.engines import Warehouse
 from forecasting.schema import ConfigurationError, Report, ReportSection
 from reports import published, wording
 from reports.drawing import draw
-from reports.published import Periods
 from reports.settings import Settings
 from reports.subjects import maker
 from reports.view import ExtraTable, GenericPage
@@ -34,9 +33,7 @@ def render_generic(
     """Writes NAME.xlsx with a sheet a section, a CSV a section and NAME.html."""
     files = {"Excel": f"{report.name}.xlsx"}
     with warehouse.reading() as connection:
-        source = published.provenance(
-            connection, task, now, periods=Periods(None, None, 0, "day"), gate_metric=settings.gate_metric
-        )
+        source = published.provenance(connection, task, now, gate_metric=settings.gate_metric)
         tables = []
         with Workbook(shelf.path(files["Excel"])) as book:
             for section in report.sections:

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from db.engines import Warehouse
 from forecasting.schema import Report
 from reports import lookback, plan, published, series
-from reports.about import about_rows
+from reports.about import about_sheet
 from reports.inventory_page import draw_page
 from reports.settings import Settings
 from reports.view import InventoryPage
@@ -110,5 +110,4 @@ def _workbook(connection: Connection, table: sa.Table, page: InventoryPage, shel
         if page.stock_known:
             book.sheet("Order today", layout, plan.all_rows(connection, table, task, to_order=True))
         book.sheet("All items", layout, plan.all_rows(connection, table, task))
-        layout = Layout(["Where these figures come from", ""], widths=[32, 80])
-        book.sheet("About", layout, about_rows(page.provenance, (*page.warnings, *page.notes)))
+        about_sheet(book, page)

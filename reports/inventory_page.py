@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from markupsafe import Markup
 
@@ -40,7 +38,7 @@ def draw_page(page: InventoryPage) -> str:
             runs_out=None if row.out else row.expected_stockout_date,
         ),
         caption=lambda row: _caption(row, page.provenance),
-        bar=_bar,
+        bar=charts.bar,
     )
 
 
@@ -176,14 +174,4 @@ def _trial(trial: Trial) -> str:
         f"In trials on past sales the trained model came {compared} what really sold "
         f"{'as' if abs(share) < 0.005 else 'than'} the best simple rule, {subject_name(trial.rival_name)} "
         f"({metric} {trial.model:.3f} against {trial.rival:.3f}; smaller is better)."
-    )
-
-
-def _bar(share: float | None) -> Markup:
-    if share is None or not math.isfinite(share):
-        return Markup("")
-    part = 64 * min(max(share, 0), 1)
-    return Markup(  # numbers alone
-        '<svg viewBox="0 0 64 4" aria-hidden="true"><rect class="track" width="64" height="4"/>'
-        f'<rect class="part" width="{part:.1f}" height="4"/></svg>'
     )

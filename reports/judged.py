@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db.tables import RUN_METRICS, RUNS
+from reports.shown import PastTrial
 from reports.view import Provenance
 
 RUNS_SHOWN = 12
 POOLED = "evaluate"
 """The slice over all test periods."""
+
+_PERIOD = re.compile(rf"{POOLED}:(\d{{4}}-\d\d-\d\d)")
 
 Metrics = Mapping[str, Mapping[str, float]]
 """Subject to metric to value."""
@@ -46,10 +51,41 @@ def pooled_figures(connection: Connection, run_ids: Sequence[str]) -> Mapping[st
     return found
 
 
+def period_figures(
+    connection: Connection, run_id: str, subject: str, names: Sequence[str]
+) -> list[tuple[date, Mapping[str, float]]]:
+    """Figures called `names` of a subject in each test period for which all are known, by its first day, oldest
+    first."""
+    columns = RUN_METRICS.c
+    found: dict[date, dict[str, float]] = defaultdict(dict)
+    for row in connection.execute(
+        sa.select(columns.slice, columns.metric, columns.value).where(
+            columns.run_id == run_id,
+            columns.subject == subject,
+            columns.metric.in_(names),
+            columns.value.is_not(None),
+        )
+    ):
+        if match := _PERIOD.fullmatch(row.slice):
+            found[date.fromisoformat(match[1])][row.metric] = row.value
+    return sorted((day, one) for day, one in found.items() if len(one) == len(names))
+
+
 def best_rule(metrics: Metrics, gate: str) -> str | None:
     """The simple rule with the smallest gate metric."""
     rivals = {name: values[gate] for name, values in metrics.items() if name.startswith("baseline:") and gate in values}
     return min(rivals, key=lambda name: (rivals[name], name)) if rivals else None
+
+
+def past_trials(runs: Sequence[Any], metrics: Mapping[str, Metrics], gate: str, figure: str) -> list[PastTrial]:
+    """A figure of the model and of each run's best simple rule, oldest first; `runs` as of `judged_runs`."""
+    past = []
+    for run in reversed(runs):
+        mine = metrics[run.run_id]
+        rival = best_rule(mine, gate)
+        model, best = mine.get("model", {}).get(figure), mine.get(rival or "", {}).get(figure)
+        past.append(PastTrial(run.as_of, model, best, rival, bool(run.fallback)))
+    return past
 
 
 def in_order(metrics: Metrics, gate: str) -> dict[str, Mapping[str, float]]:

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db.engines import Warehouse
-from db.tables import RUNS
 from reports import plan as plans
+from reports.earlier import earlier_runs
 from reports.published import Periods, periods, relation
 from reports.series import FORECAST_COLUMNS, HISTORY, HISTORY_COLUMNS
 from reports.view import LastForecasts, Provenance, Span, Surprise
@@ -98,18 +98,7 @@ def _choose(
     since = connection.scalar(sa.select(sa.func.min(history.c.date)).where(history.c.task == provenance.task))
     if since is None:
         return None
-    rows = connection.execute(
-        sa.select(RUNS.c.run_id, RUNS.c.as_of)
-        .where(
-            RUNS.c.task == provenance.task,
-            RUNS.c.run_id != provenance.run_id,
-            RUNS.c.state == "done",
-            RUNS.c.published_at.is_not(None),
-            RUNS.c.as_of < provenance.as_of,
-        )
-        .order_by(RUNS.c.as_of.desc(), RUNS.c.started_at.desc())
-        .limit(CANDIDATES)
-    ).all()
+    rows = earlier_runs(connection, provenance, limit=CANDIDATES)
     today = provenance.as_of.date()
     longest: tuple[_Earlier, Periods, bool] | None = None
     for run in (_Earlier(row.run_id, row.as_of) for row in rows):

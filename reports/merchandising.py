@@ -9,11 +9,10 @@ from typing import Any
 from db.engines import Warehouse
 from forecasting.schema import Report
 from reports import published
-from reports.about import about_rows
+from reports.about import about_sheet
 from reports.exposure import Exposure, exposure
 from reports.merchandising_page import draw_page
 from reports.people import people
-from reports.published import Periods
 from reports.settings import Settings
 from reports.shown import MerchandisingPage, Person, ShownItem
 from reports.trials import trials
@@ -74,9 +73,7 @@ def render_merchandising(
     files = {"Excel": f"{report.name}.xlsx"}
     files |= {f"CSV {part}": f"{report.name}-{part}.csv" for part in ("items", "lists", "histories")}
     with warehouse.reading() as connection:
-        source = published.provenance(
-            connection, task, now, periods=Periods(None, None, 0, "day"), gate_metric=settings.gate_metric
-        )
+        source = published.provenance(connection, task, now, gate_metric=settings.gate_metric)
         found = exposure(warehouse, connection, task)
         latest, past = trials(connection, source, settings.gate_metric)
         page = MerchandisingPage(
@@ -116,8 +113,7 @@ def _workbook(page: MerchandisingPage, found: Exposure, shelf: Shelf, name: str)
         book.sheet("Sample, what they did", layout, _history_rows(page.people))
         layout = Layout(TRIAL_HEADINGS, fine_shares=[1, 2], widths=[20, 14, 14, 30, 18])
         book.sheet("Trials", layout, _trial_rows(page))
-        layout = Layout(["Where these figures come from", ""], widths=[32, 80])
-        book.sheet("About", layout, about_rows(page.provenance, (*page.warnings, *page.notes)))
+        about_sheet(book, page)
 
 
 def _item_rows(items: Sequence[ShownItem]) -> Iterator[list[Any]]:

@@ -11,6 +11,7 @@ from reports import charts, wording
 from reports.drawing import draw
 from reports.shown import Coverage, MerchandisingPage, PastTrial, Person, ShownItem, Trials
 from reports.subjects import maker, subject_name
+from reports.tried import measured, subject_title, when_tried
 
 SHOWN_FIRST = 6
 """Events and places of a person that are open at once; the others fold out."""
@@ -70,11 +71,11 @@ def draw_page(page: MerchandisingPage) -> str:
         first=SHOWN_FIRST,
         facts=lambda item: _facts(item, page.currency),
         verdict=_verdict(page.trials) if page.trials else "",
-        figures=_figures(page.trials) if page.trials else (),
-        figure=_figure,
-        subject=_subject,
+        figures=measured(page.trials, FIGURES, f"@{page.trials.k}") if page.trials else (),
+        figure=lambda one, metric: _figure(page.trials, one, metric),
+        subject=subject_title,
         group=_group,
-        when_tried=_when_tried(page),
+        when_tried=when_tried(page.trials, page.provenance),
         chart=_chart(page.past),
         in_100=_in_100,
     )
@@ -206,36 +207,15 @@ def _in_100(share: float | None) -> str:
     return wording.UNKNOWN if share is None else wording.number(100 * share, digits=1 if share < 0.0995 else 0)
 
 
-def _figures(trials: Trials) -> list[tuple[str, str, int]]:
-    """The columns for which there is any figure."""
-    named = [f"{metric}@{trials.k}" for metric, _, _ in FIGURES]
-    measured = {name for values in trials.subjects.values() for name in values}
-    return [column for column, name in zip(FIGURES, named, strict=True) if name in measured]
-
-
-def _figure(trials: Trials, subject: str, metric: str) -> str:
-    value = trials.value(subject, metric)
+def _figure(trials: Trials | None, subject: str, metric: str) -> str:
+    value = trials.value(subject, metric) if trials else None
     if value is None:
         return wording.UNKNOWN
     return wording.part(value) if metric in SHARES else f"{value:.3f}" if metric != "novelty" else f"{value:.1f}"
 
 
-def _subject(name: str) -> str:
-    text = subject_name(name)
-    if name.startswith("part:"):
-        return f"of it, {text}"
-    return f"{text[:1].upper()}{text[1:]}"
-
-
 def _group(name: str) -> str:
     return GROUPS.get(name) or (f"After {name.replace('-', ' to ')} actions or orders" if name[:1].isdigit() else name)
-
-
-def _when_tried(page: MerchandisingPage) -> str:
-    """Which trials these are, where they are not the published run's."""
-    if page.trials is None or page.trials.run_id == page.provenance.run_id:
-        return ""
-    return f"The published run used a stored model; it was tried on {wording.day(page.trials.as_of, year=True)}."
 
 
 def _chart(past: Sequence[PastTrial]) -> Markup:

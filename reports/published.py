@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -28,6 +29,10 @@ class Periods:
     last: date | None
     count: int
     unit: str
+
+
+NO_PERIODS = Periods(None, None, 0, "day")
+"""Of a task that forecasts no dates of a grid."""
 
 
 def relation(
@@ -54,7 +59,7 @@ def relation(
 
 
 def provenance(
-    connection: Connection, task: str, now: datetime, *, periods: Periods, gate_metric: str | None
+    connection: Connection, task: str, now: datetime, *, gate_metric: str | None, periods: Periods = NO_PERIODS
 ) -> Provenance:
     """Where the published rows of a task come from. Raises ForecastingError where nothing is published."""
     columns = (
@@ -136,6 +141,12 @@ def warnings(connection: Connection, provenance: Provenance, now: datetime) -> l
     return found
 
 
+def options(connection: Connection, run_id: str) -> Mapping[str, Any]:
+    """The task's options as the run noted them; empty where it did not."""
+    noted = connection.scalar(sa.select(RUNS.c.config).where(RUNS.c.run_id == run_id))
+    return (noted or {}).get("options") or {}
+
+
 def _fallback(provenance: Provenance) -> str:
     if provenance.subject == "champion":
         return (
@@ -159,7 +170,7 @@ def periods(connection: Connection, forecasts: sa.Table, *where: sa.ColumnElemen
     same = sa.and_(forecasts.c.item_id == first.c.item_id, forecasts.c.location_id == first.c.location_id)
     dates = sorted(connection.scalars(sa.select(forecasts.c.date).join_from(forecasts, first, same).where(*where)))
     if not dates:
-        return Periods(None, None, 0, "day")
+        return NO_PERIODS
     step = (dates[-1] - dates[0]).days / max(len(dates) - 1, 1)
     return Periods(dates[0], dates[-1], len(dates), "day" if step < 5 else "week" if step < 20 else "month")
 

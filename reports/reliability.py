@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from datetime import date
-
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db.tables import RUN_METRICS
-from reports.chances import Bin, ChurnTrials, ClosedWindow, PastChances, Reliability
-from reports.judged import POOLED, best_rule, in_order, judged_runs, pooled_figures
+from reports.chances import ChurnTrials, ClosedWindow, PastChances, Reliability
+from reports.judged import best_rule, in_order, judged_runs, period_figures, pooled_figures
 from reports.view import Provenance
 
 GATE = "log_loss"
 """What the best simple rule is chosen by unless the caller names the task's own gate metric."""
-
-_BIN = re.compile(r"predicted@d(\d+)")
-_SLICE = re.compile(rf"{POOLED}:(\d{{4}}-\d\d-\d\d)")
 
 
 def churn_trials(
@@ -55,39 +46,17 @@ def churn_trials(
             rival=best_rule(latest, gate),
             subject=subject,
             samples=next((one["samples"] for one in latest.values() if "samples" in one), None),
-            reliability=_reliability(latest.get(subject, {})),
+            reliability=Reliability.of(latest.get(subject, {})),
             window=_window(connection, runs[0].run_id, subject),
         ),
         past,
     )
 
 
-def _reliability(figures: Mapping[str, float]) -> Reliability | None:
-    """Groups from the figures `predicted@dN` and `observed@dN`."""
-    numbers = [match[1] for name in figures if (match := _BIN.fullmatch(name)) and f"observed@d{match[1]}" in figures]
-    bins = [Bin(figures[f"predicted@d{number}"], figures[f"observed@d{number}"]) for number in numbers]
-    if len(bins) < 2:
-        return None
-    return Reliability(sorted(bins, key=lambda one: one.predicted), figures.get("samples", 0.0))
-
-
 def _window(connection: Connection, run_id: str, subject: str) -> ClosedWindow | None:
     """The latest test period's own figures."""
-    columns = RUN_METRICS.c
-    found: dict[str, dict[str, float]] = {}
-    for row in connection.execute(
-        sa.select(columns.slice, columns.metric, columns.value).where(
-            columns.run_id == run_id,
-            columns.subject == subject,
-            columns.metric.in_(("mean_probability", "churn_rate", "samples")),
-            columns.value.is_not(None),
-        )
-    ):
-        if match := _SLICE.fullmatch(row.slice):
-            found.setdefault(match[1], {})[row.metric] = row.value
-    whole = {day: one for day, one in found.items() if len(one) == 3}
-    if not whole:
+    periods = period_figures(connection, run_id, subject, ("mean_probability", "churn_rate", "samples"))
+    if not periods:
         return None
-    day = max(whole)
-    one = whole[day]
-    return ClosedWindow(date.fromisoformat(day), one["mean_probability"], one["churn_rate"], one["samples"])
+    day, one = periods[-1]
+    return ClosedWindow(day, one["mean_probability"], one["churn_rate"], one["samples"])

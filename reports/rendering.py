@@ -10,6 +10,7 @@ from typing import Any
 
 from db.engines import Warehouse
 from forecasting.schema import ConfigurationError, Report
+from reports.fulfilment import render_fulfilment
 from reports.generic import render_generic
 from reports.inventory import render_inventory
 from reports.merchandising import render_merchandising
@@ -18,6 +19,7 @@ from reports.settings import Settings
 from reports.writing import written_aside
 
 RENDERERS: Mapping[str, Callable[..., None]] = {
+    "fulfilment": render_fulfilment,
     "inventory": render_inventory,
     "merchandising": render_merchandising,
     "retention": render_retention,

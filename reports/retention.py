@@ -9,9 +9,8 @@ from typing import Any
 from db.engines import Warehouse
 from forecasting.schema import Report
 from reports import published
-from reports.about import about_rows
+from reports.about import about_sheet
 from reports.at_risk import Customer, RetentionPage
-from reports.published import Periods
 from reports.reliability import churn_trials
 from reports.retention_page import draw_page
 from reports.risks import customers, totals, warnings_since
@@ -70,9 +69,7 @@ def render_retention(
     files = {"Excel": f"{report.name}.xlsx"}
     files |= {f"CSV {part}": f"{report.name}-{part}.csv" for part in ("customers", "warnings")}
     with warehouse.reading() as connection:
-        source = published.provenance(
-            connection, task, now, periods=Periods(None, None, 0, "day"), gate_metric=settings.gate_metric
-        )
+        source = published.provenance(connection, task, now, gate_metric=settings.gate_metric)
         sums = totals(warehouse, connection, source)
         latest, past = churn_trials(connection, source, settings.gate_metric)
         said = published.warnings(connection, source, now)
@@ -113,8 +110,7 @@ def _workbook(page: RetentionPage, every: Iterable[Customer], shelf: Shelf, name
         book.sheet("Trials", Layout(TRIAL_HEADINGS, fine=[2], widths=[30, 24, 14]), _trial_rows(page))
         layout = Layout(PAST_HEADINGS, fine_shares=[1, 2, 3, 4], widths=[20, 14, 14, 14, 14, 30, 18])
         book.sheet("Trials of the last runs", layout, _past_rows(page))
-        layout = Layout(["Where these figures come from", ""], widths=[32, 80])
-        book.sheet("About", layout, about_rows(page.provenance, (*page.warnings, *page.notes)))
+        about_sheet(book, page)
 
 
 def _rows(every: Iterable[Customer]) -> Iterator[list[Any]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from markupsafe import Markup
-
-from reports import wording
+from reports import charts, wording
 from reports.at_risk import Customer, RetentionPage, Totals
 from reports.drawing import draw
 from reports.since import BandSince, LookBack, WarningsSince
@@ -36,7 +34,7 @@ def draw_page(page: RetentionPage) -> str:
         told=lambda one: _told(one, page),
         last_order=lambda one: _last_order(one, page),
         rhythm=_rhythm,
-        bar=_bar,
+        bar=lambda one: charts.bar(one.probability),
         points=_points,
         back=[(one, _turned_out(one)) for one in page.back],
         band=_band_name,
@@ -131,14 +129,6 @@ def _rhythm(one: Customer) -> str:
         return "no rhythm yet"
     gap = round(one.usual_gap_days)
     return f"usually every {wording.days(gap) if gap > 1 else 'day'}"
-
-
-def _bar(one: Customer) -> Markup:
-    part = 64 * min(max(one.probability, 0), 1)
-    return Markup(  # numbers alone
-        '<svg viewBox="0 0 64 4" aria-hidden="true"><rect class="track" width="64" height="4"/>'
-        f'<rect class="part" width="{part:.1f}" height="4"/></svg>'
-    )
 
 
 def _points(effect: float | None) -> str:

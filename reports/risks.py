@@ -10,10 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db.engines import Warehouse
-from db.tables import RUNS
 from forecasting.schema import ConfigurationError, Kind
 from reports.at_risk import WAITING, Customer, Reason, Totals, Warned
-from reports.published import relation
+from reports.published import options, relation
 from reports.since import WarningsSince
 from reports.view import Provenance
 
@@ -142,12 +141,6 @@ def warnings_since(warehouse: Warehouse, connection: Connection, provenance: Pro
         elif row.state != "closed":
             found["waiting" if row.state in WAITING else "seen"] += row.number
     return WarningsSince(since, **found)
-
-
-def options(connection: Connection, run_id: str) -> Mapping[str, Any]:
-    """The task's options as the run noted them; empty where it did not."""
-    noted = connection.scalar(sa.select(RUNS.c.config).where(RUNS.c.run_id == run_id))
-    return (noted or {}).get("options") or {}
 
 
 def _alerts(warehouse: Warehouse, connection: Connection, name: str) -> sa.Table | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 
-from reports.view import ExtraTable, Provenance
+from reports.tried import Tried
+from reports.view import Page
 
 NOTABLE = 1.5
 """An item counts as over- or under-shown where its shares differ at least by this factor."""
@@ -124,17 +125,11 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Trials:
-    """What each subject was worth in the latest trials. `k`: length of the lists judged. `subjects`: by name, the
-    model first, metrics by their names in `run_metrics`. `rival`: the best simple rule. `samples`: cases judged.
-    `groups`: share found by length of history and kind of entity."""
+class Trials(Tried):
+    """The latest trials. `k`: length of the lists judged. `groups`: share found by length of history and kind of
+    entity."""
 
-    run_id: str
-    as_of: datetime
-    k: int
-    samples: float | None
-    subjects: Mapping[str, Mapping[str, float]]
-    rival: str | None
+    k: int = field(kw_only=True)
     groups: Sequence[Group] = ()
 
     def value(self, subject: str | None, metric: str) -> float | None:
@@ -144,7 +139,8 @@ class Trials:
 
 @dataclass(frozen=True)
 class PastTrial:
-    """Share of next items found in the trials of one run, by the model and by the best simple rule."""
+    """A figure of the trials of one run (share of next items found, days off), of the model and of the best simple
+    rule."""
 
     as_of: datetime
     model: float | None
@@ -154,11 +150,9 @@ class PastTrial:
 
 
 @dataclass(frozen=True)
-class MerchandisingPage:
+class MerchandisingPage(Page):
     """Everything on the page. `items`: those shown or wanted most; `over` and `under`: the widest gaps."""
 
-    title: str
-    provenance: Provenance
     coverage: Coverage
     items: Sequence[ShownItem]
     over: Sequence[ShownItem]
@@ -166,14 +160,3 @@ class MerchandisingPage:
     people: Sequence[Person]
     trials: Trials | None = None
     past: Sequence[PastTrial] = ()
-    notes: Sequence[str] = ()
-    warnings: Sequence[str] = ()
-    extra: Sequence[ExtraTable] = ()
-    files: Mapping[str, str] = field(default_factory=dict)
-    currency: str = ""
-    shop: str = ""
-
-    @property
-    def today(self) -> date:
-        """The day on which the page is to be read."""
-        return self.provenance.as_of.date()

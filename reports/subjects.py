@@ -19,6 +19,11 @@ NAMES = {
     "own_items": "the customer's own items again",
     "recency": "how long ago they bought",
     "rfm_logistic": "last order, number of orders and money spent",
+    "route": "how long the same route took",
+    "origin_route": "how long the same origin and route took",
+    "ridge": "a straight line through what is known (ridge)",
+    "promise": "the shop's own promise",
+    "activity_mean": "the mean of the time left at each step",
     "bg_nbd": "the usual model of repeat buying (BG/NBD)",
 }
 """Plain names of subjects and of baselines that are known; others are shown as they are called."""

@@ -6,7 +6,7 @@ import re
 
 from sqlalchemy.engine import Connection
 
-from reports.judged import Metrics, best_rule, in_order, judged_runs, pooled_figures
+from reports.judged import Metrics, best_rule, in_order, judged_runs, past_trials, pooled_figures
 from reports.shown import Group, PastTrial, Trials
 from reports.view import Provenance
 
@@ -27,12 +27,6 @@ def trials(
     length = _length(latest)
     rival = best_rule(latest, gate)
     found = f"recall@{length}"
-    past = []
-    for run in reversed(runs):
-        mine = metrics[run.run_id]
-        other = best_rule(mine, gate)
-        model, best = mine.get("model", {}).get(found), mine.get(other or "", {}).get(found)
-        past.append(PastTrial(run.as_of, model, best, other, bool(run.fallback)))
     return (
         Trials(
             run_id=runs[0].run_id,
@@ -43,7 +37,7 @@ def trials(
             rival=rival,
             groups=_groups(latest, rival, found),
         ),
-        past,
+        past_trials(runs, metrics, gate, found),
     )
 
 

@@ -11,6 +11,7 @@ from reports.at_risk import RetentionPage
 from reports.chances import ChurnTrials, ClosedWindow, Reliability
 from reports.shown import PastTrial
 from reports.subjects import subject_name
+from reports.tried import measured, subject_title, when_tried
 
 FIGURES = (
     ("log_loss", "Both together", 5),
@@ -31,16 +32,16 @@ def trust(page: RetentionPage) -> dict[str, Any]:
     known = trials.reliability if trials else None
     return {
         "verdict": _verdict(trials) if trials else "",
-        "when_tried": _when_tried(page),
+        "when_tried": when_tried(trials, page.provenance),
         "reliability": known,
         "reliability_text": _reliability(known) if known else "",
-        "calibration": curves.calibration(known, _calibration_label(known)) if known else "",
+        "calibration": curves.calibration(known, "who left", _calibration_label(known)) if known else "",
         "gains_text": _gains_text(known) if known and known.gains else "",
         "gains": curves.gains(known.gains, _gains_label(known)) if known and known.gains else "",
         "called": _called(known) if known else [],
-        "figures": _figures(trials) if trials else (),
-        "figure": _figure,
-        "subject": _subject,
+        "figures": measured(trials, FIGURES) if trials else (),
+        "figure": lambda one, metric: _figure(page.trials, one, metric),
+        "subject": subject_title,
         "chart": _chart(page),
         "in_100": _in_100,
     }
@@ -68,13 +69,6 @@ def _verdict(trials: ChurnTrials) -> str:
     if "auc" in other:
         text += f" With the best simple rule, {subject_name(trials.rival)}, it is {_in_100(other['auc'])}."
     return text
-
-
-def _when_tried(page: RetentionPage) -> str:
-    """Which trials these are, where they are not the published run's."""
-    if page.trials is None or page.trials.run_id == page.provenance.run_id:
-        return ""
-    return f"The published run used a stored model; it was tried on {wording.day(page.trials.as_of, year=True)}."
 
 
 def _reliability(known: Reliability) -> str:
@@ -112,14 +106,8 @@ def _called(known: Reliability) -> list[tuple[str, str, str]]:
     ]
 
 
-def _figures(trials: ChurnTrials) -> list[tuple[str, str, int]]:
-    """The columns for which there is any figure."""
-    measured = {name for values in trials.subjects.values() for name in values}
-    return [column for column in FIGURES if column[0] in measured]
-
-
-def _figure(trials: ChurnTrials, subject: str, metric: str) -> str:
-    value = trials.subjects[subject].get(metric)
+def _figure(trials: ChurnTrials | None, subject: str, metric: str) -> str:
+    value = trials.subjects[subject].get(metric) if trials else None
     if value is None:
         return wording.UNKNOWN
     if metric == "auc":
@@ -131,13 +119,6 @@ def _figure(trials: ChurnTrials, subject: str, metric: str) -> str:
 
 def _in_100(share: float | None) -> str:
     return wording.UNKNOWN if share is None else wording.number(100 * share, digits=1)
-
-
-def _subject(name: str) -> str:
-    text = subject_name(name)
-    if name.startswith("part:"):
-        return f"of it, {text}"
-    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _chart(page: RetentionPage) -> Markup:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -13,8 +13,9 @@ from sqlalchemy.engine import Connection
 from db.engines import Warehouse
 from db.tables import RUNS
 from reports.at_risk import BANDS
-from reports.published import relation
-from reports.risks import RISK_COLUMNS, options
+from reports.earlier import earlier_runs, known_until
+from reports.published import options, relation
+from reports.risks import RISK_COLUMNS
 from reports.since import BandSince, LookBack
 from reports.view import Provenance
 
@@ -70,32 +71,14 @@ def _earlier(connection: Connection, risks: sa.Table, provenance: Provenance) ->
     active_days = options(connection, provenance.run_id).get("active_days")
     of_run = sa.select(risks.c.horizon_days).where(risks.c.run_id == RUNS.c.run_id)
     horizon = of_run.limit(1).scalar_subquery()  # all rows of a run share it
-    rows = connection.execute(
-        sa.select(RUNS.c.run_id, RUNS.c.as_of, horizon.label("horizon"))
-        .where(
-            RUNS.c.task == provenance.task,
-            RUNS.c.run_id != provenance.run_id,
-            RUNS.c.state == "done",
-            RUNS.c.published_at.is_not(None),
-            RUNS.c.as_of < provenance.as_of,
-        )
-        .order_by(RUNS.c.as_of.desc(), RUNS.c.started_at.desc())
-        .limit(CANDIDATES)
-    ).all()
-    until = _known_until(provenance)
+    rows = earlier_runs(connection, provenance, horizon.label("horizon"), limit=CANDIDATES)
+    until = known_until(provenance)
     runs = [_Earlier(row.run_id, row.as_of, (until - row.as_of) / _DAY, row.horizon) for row in rows if row.horizon]
     return [
         run
         for run in runs
         if run.days >= LEAST_DAYS and (active_days is None or provenance.as_of - run.as_of <= active_days * _DAY)
     ]
-
-
-def _known_until(provenance: Provenance) -> datetime:
-    """Up to when purchases are known: the end of the data's last day, the as-of instant at the latest."""
-    if provenance.data_until is None:
-        return provenance.as_of
-    return min(datetime.combine(provenance.data_until + _DAY, time(), UTC), provenance.as_of)
 
 
 def _look_back(connection: Connection, risks: sa.Table, run: _Earlier, provenance: Provenance) -> LookBack:

@@ -190,27 +190,18 @@ class ExtraTable:
 
 
 @dataclass(frozen=True)
-class InventoryPage:
-    """Everything on the page. `rows`: what to order, most urgent first (all rows by reorder point where no stock
-    is known); `charts`: those of them drawn large. `files` maps a label to a file beside the page."""
+class Page:
+    """What every page has. `notes` and `warnings` stand at its top, `extra` at its end; `files` maps a label to a file
+    beside it; `currency`: the sign before amounts; `shop`: whose page it is."""
 
     title: str
     provenance: Provenance
-    totals: Totals
-    rows: Sequence[PlanRow]
-    charts: Sequence[PlanRow]
-    last: LastForecasts | None = None
-    notes: Sequence[str] = ()
-    warnings: Sequence[str] = ()
-    extra: Sequence[ExtraTable] = ()
-    files: Mapping[str, str] = field(default_factory=dict)
-    currency: str = ""
-    shop: str = ""
-
-    @property
-    def stock_known(self) -> bool:
-        """Whether the plan says what to order, not only at which level to."""
-        return self.totals.with_stock > 0
+    notes: Sequence[str] = field(default=(), kw_only=True)
+    warnings: Sequence[str] = field(default=(), kw_only=True)
+    extra: Sequence[ExtraTable] = field(default=(), kw_only=True)
+    files: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    currency: str = field(default="", kw_only=True)
+    shop: str = field(default="", kw_only=True)
 
     @property
     def today(self) -> date:
@@ -219,13 +210,21 @@ class InventoryPage:
 
 
 @dataclass(frozen=True)
-class GenericPage:
-    """A report of a task that has no page of its own: its sections as tables."""
+class InventoryPage(Page):
+    """Everything on the page. `rows`: what to order, most urgent first (all rows by reorder point where no stock
+    is known); `charts`: those of them drawn large."""
 
-    title: str
-    provenance: Provenance
-    extra: Sequence[ExtraTable]
-    notes: Sequence[str] = ()
-    warnings: Sequence[str] = ()
-    files: Mapping[str, str] = field(default_factory=dict)
-    shop: str = ""
+    totals: Totals
+    rows: Sequence[PlanRow]
+    charts: Sequence[PlanRow]
+    last: LastForecasts | None = None
+
+    @property
+    def stock_known(self) -> bool:
+        """Whether the plan says what to order, not only at which level to."""
+        return self.totals.with_stock > 0
+
+
+@dataclass(frozen=True)
+class GenericPage(Page):
+    """A report of a task that has no page of its own: its sections as tables, which are its `extra`."""
