@@ -149,8 +149,8 @@ def _peers(task: CompletionTask, orders: Orders, judged: Judged, start: np.datet
 
 def boosted(task: CompletionTask, orders: Orders, cases: Cases, until: np.datetime64, kind: str) -> np.ndarray:
     """Quantiles float64 [n, Q] of quantile regressions on log days, one for each stage and level, of what was completed
-    after the events of the last 240 days. Each level is shifted by the residuals of a later slice (Romano, Patterson and
-    Candes 2019): of the events of 70 to 35 days ago ("lightgbm"), or of what was completed in the last 30 days
+    after the events of the last 240 days. Each level is shifted by the residuals of a later slice (Romano, Patterson
+    and Candes 2019): of the events of 70 to 35 days ago ("lightgbm"), or of what was completed in the last 30 days
     ("lightgbm_recent"), by a model that had not seen them."""
     every = np.arange(len(orders.events.occurred_at))
     known = event_cases(orders, every[orders.events.visible(every, until)])
@@ -191,10 +191,11 @@ def _straight(values: np.ndarray, at: np.ndarray, wanted: np.ndarray) -> np.ndar
 
 
 def _regression(x: np.ndarray, y: np.ndarray, level: float, categories: list[int]) -> Any:
-    settings = dict(
-        objective="quantile", alpha=level, learning_rate=0.05, num_leaves=31, min_data_in_leaf=40,
-        feature_fraction=0.7, bagging_fraction=0.8, bagging_freq=1, lambda_l2=1.0, num_threads=1, seed=0, verbose=-1,
-    )  # fmt: skip
+    settings = {
+        "objective": "quantile", "alpha": level, "learning_rate": 0.05, "num_leaves": 31, "min_data_in_leaf": 40,
+        "feature_fraction": 0.7, "bagging_fraction": 0.8, "bagging_freq": 1, "lambda_l2": 1.0, "num_threads": 1,
+        "seed": 0, "verbose": -1,
+    }  # fmt: skip
     return lgb.train(settings, lgb.Dataset(x, y, categorical_feature=categories), 200)
 
 

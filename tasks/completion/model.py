@@ -4,7 +4,7 @@ do of late."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,21 +12,34 @@ import numpy as np
 from forecasting.features.operational_time import OperationalTime
 from forecasting.schema import ArtifactError
 from forecasting.task import Cases, Fit, Forecaster, Instant, Recipe
+from tasks.completion.alarm import drift_watch
+from tasks.completion.calibration import LEAST_JUDGED, Width
 from tasks.completion.features import snapshot_of
 from tasks.completion.fitted import FittedNetwork, restore_network
 from tasks.completion.forecast import LEVELS, CompletionForecast, forecast_of
+from tasks.completion.lost import limit_days
 from tasks.completion.options import CompletionOptions
 from tasks.completion.orders import Orders
-from tasks.completion.outcomes import Outcomes
+from tasks.completion.outcomes import Outcomes, outcomes
+from tasks.completion.snapshot import Snapshot
 from tasks.completion.speed import log_speed
-from tasks.completion.training import fit_network
-from tasks.completion.training_cases import Lessons, training_cases
+from tasks.completion.training import Effort, fit_network
+from tasks.completion.training_cases import training_cases
 from tasks.completion.view import View
 
 FORMAT = 1
 
 FURTHEST_DAYS = 36_500.0
 """No forecast lies further ahead: a century."""
+
+MEMBERS = 3
+"""Networks that are averaged."""
+
+JUDGED_SPANS = 1.75
+"""Widths are learnt on so many times the days within which nine of ten orders were complete after their events."""
+
+LEAST_TAUGHT = 200
+"""Completed cases from which the network is fitted on which widths are learnt."""
 
 _PLACE = "destination"
 """The label whose holidays count: who receives an order is at home there."""
@@ -39,6 +52,7 @@ class CompletionModel:
     network: FittedNetwork
     clock: OperationalTime
     view: View
+    width: Width
     options: CompletionOptions
     recipe: Recipe
     trained_until: Instant
@@ -49,7 +63,7 @@ class CompletionModel:
             return forecast_of(np.ones((0, len(LEVELS))))
         snapshot = snapshot_of(dataset, cases, self.options)
         rate = self.view.rate(snapshot, log_speed(dataset, cases))
-        operational = self.network.quantiles(self.view.of(snapshot)) / rate[:, None]
+        operational = self.width.of(self.network.quantiles(self.view.of(snapshot))) / rate[:, None]
         clock = self.clock.with_holidays(dataset.holidays, _regions(dataset))
         place = _places(dataset, cases)
         days = clock.after(cases.cutoff[:, None], np.minimum(operational, FURTHEST_DAYS), place[:, None])
@@ -66,9 +80,15 @@ class CompletionModel:
             "network": dict(self.network.document()),
             "clock": dict(self.clock.document()),
             "view": {"expected": self.view.expected},
+            "width": dict(self.width.document()),
             "recipe": {"epochs": self.recipe.epochs, "learnt": dict(self.recipe.learnt)},
             "trained_until": str(self.trained_until),
         }
+
+    def watch(self, dataset: Orders, as_of: Instant) -> Mapping[str, float]:
+        """What people should know beside forecasts: the drift alarm as of an instant, and what calibration found."""
+        found = {"width_below": self.width.below, "width_above": self.width.above, "shift": self.width.shift}
+        return {**drift_watch(dataset, as_of), **found}
 
     def parts(self) -> Mapping[str, Forecaster]:
         """None: the model is the sequence network itself."""
@@ -82,18 +102,61 @@ def fit_completion(orders: Orders, fit: Fit, options: CompletionOptions) -> Comp
     clock = _clock(orders, fit.until)
     view = View.fit(snapshot)
     rate = view.rate(snapshot, log_speed(orders, lessons.cases))
+    shown = view.of(snapshot)
+    width = _width(orders, fit, options, _Taught(shown, lessons.cases, rate, clock), lessons.outcome)
     network = fit_network(
-        view.of(snapshot),
-        _operational(orders, clock, lessons, rate),
+        shown,
+        _operational(orders, clock, lessons.cases, lessons.outcome, rate),
         None,
         options,
         seed=fit.seed,
         epochs=fit.recipe.epochs if fit.recipe else None,
         checkpoint=fit.checkpoint,
         progress=fit.progress,
+        effort=replace(Effort.for_cases(len(shown)), members=MEMBERS),
     )
     recipe = fit.recipe or Recipe(network.epochs)
-    return CompletionModel(network, clock, view, options, recipe, fit.until)
+    return CompletionModel(network, clock, view, width, options, recipe, fit.until)
+
+
+@dataclass(frozen=True, eq=False)
+class _Taught:
+    """Cases as the network sees them, and the time by which it learns."""
+
+    shown: Snapshot
+    cases: Cases
+    rate: np.ndarray
+    clock: OperationalTime
+
+    def take(self, index: np.ndarray) -> _Taught:
+        return _Taught(self.shown.take(index), self.cases.take(index), self.rate[index], self.clock)
+
+
+def _width(orders: Orders, fit: Fit, options: CompletionOptions, taught: _Taught, outcome: Outcomes) -> Width:
+    """How wide forecasts have to be: a network fitted some weeks before `fit.until` is tried on the cases since."""
+    if not outcome.completed.any():
+        return Width()
+    span = JUDGED_SPANS * float(np.quantile(outcome.days[outcome.completed], 0.9))
+    edge = fit.until - np.timedelta64(round(min(span, FURTHEST_DAYS) * 86_400e6), "us")
+    early = np.flatnonzero(taught.cases.cutoff < edge)
+    known = outcomes(orders, taught.cases.take(early), edge, limit_days(orders, options, edge))
+    early, known = early[known.days > 0], known.take(known.days > 0)
+    late = np.flatnonzero(taught.cases.cutoff >= edge)
+    if known.completed.sum() < LEAST_TAUGHT or outcome.completed[late].sum() < LEAST_JUDGED:
+        return Width()
+    then, since = taught.take(early), taught.take(late)
+    network = fit_network(
+        then.shown,
+        _operational(orders, taught.clock, then.cases, known, then.rate),
+        None,
+        options,
+        seed=fit.seed,
+        epochs=fit.recipe.epochs if fit.recipe else None,
+        checkpoint=None if fit.checkpoint is None else fit.checkpoint / "width",
+        effort=replace(Effort.for_cases(len(early)), members=1),
+    )
+    became = _operational(orders, taught.clock, since.cases, outcome.take(late), since.rate)
+    return Width.fit(network.quantiles(since.shown), became)
 
 
 def restore_completion(
@@ -111,6 +174,7 @@ def restore_completion(
         restore_network(mine, document["network"]),
         OperationalTime.restore(document["clock"]),
         View(float(document["view"]["expected"])),
+        Width.restore(document["width"]),
         options,
         Recipe(document["recipe"]["epochs"], document["recipe"]["learnt"]),
         np.datetime64(document["trained_until"], "us"),
@@ -124,9 +188,8 @@ def _clock(orders: Orders, until: Instant) -> OperationalTime:
     return OperationalTime.fit(orders.completed_at[done], orders.timezone, orders.holidays, _regions(orders), place)
 
 
-def _operational(orders: Orders, clock: OperationalTime, lessons: Lessons, rate: np.ndarray) -> Outcomes:
+def _operational(orders: Orders, clock: OperationalTime, cases: Cases, outcome: Outcomes, rate: np.ndarray) -> Outcomes:
     """Outcomes in the time by which the network learns."""
-    cases, outcome = lessons.cases, lessons.outcome
     stop = cases.cutoff + np.rint(np.minimum(outcome.days, FURTHEST_DAYS) * 86_400e6).astype("timedelta64[us]")
     return Outcomes(clock.elapsed(cases.cutoff, stop, _places(orders, cases)) * rate, outcome.completed)
 

@@ -8,6 +8,8 @@ mean absolute error and 4% off the pinball loss; the same figures as inputs take
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from forecasting.task import Cases
@@ -22,19 +24,31 @@ EXPONENT = 0.4
 """Of the ratio of completions to what was expected: a hazard that rises with age doubles when time runs less than twice
 as fast; and part of a surprise is over before the order arrives."""
 
-_DAYS = 7
+SURPRISE_DAYS = 7
+"""What happened in so many days counts."""
+
 _PLACE = "destination"
 
 
 def log_speed(orders: Orders, cases: Cases) -> np.ndarray:
     """The log of how fast time runs for each case as of its cutoff, float64 [n]: 0 where all is as usual. Of all orders
     and of those to the same destination in equal parts, over the last week."""
-    pace = orders.once(_completions)
     labels = {name: codes for name, codes in orders.labels.items() if name == _PLACE}
+    figures = _surprises(orders, cases, labels)
+    every = figures["all"]
+    return EXPONENT * (every + figures.get(_PLACE, every)) / 2
+
+
+def surprise_of_all(orders: Orders, cases: Cases) -> np.ndarray:
+    """The log of completions over what was expected, of all orders in the week before each case's cutoff, float64 [n];
+    0 where it is unknown."""
+    return _surprises(orders, cases, {})["all"]
+
+
+def _surprises(orders: Orders, cases: Cases, labels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    pace = orders.once(_completions)
     figures = ended_over_expected(pace, labels, cases.entity, microseconds(cases.cutoff))
-    every = figures[f"all_{_DAYS}d"]
-    here = figures.get(f"{_PLACE}_{_DAYS}d", every)
-    return EXPONENT * np.nan_to_num((every + here) / 2)
+    return {name: np.nan_to_num(figures[f"{name}_{SURPRISE_DAYS}d"]) for name in ("all", *labels)}
 
 
 def _completions(orders: Orders) -> Pace:
