@@ -109,6 +109,8 @@ def _cases(
     moves by microseconds, so that it names one case. The cutoff is the first that sees the event, or a few microseconds
     later where several events of an order became known together.
     """
+    if known is own:  # all known at once, each at an instant of its own
+        return own, own + TICK
     cutoff = np.maximum(occurred + TICK, known)
     by_cutoff = np.lexsort((cutoff, entity))
     cutoff[by_cutoff] = spread(entity[by_cutoff], cutoff[by_cutoff])
