@@ -129,6 +129,16 @@ class Forecaster(Protocol):
 
 
 @runtime_checkable
+class Watching(Protocol):
+    """A model that watches itself: an optional addition to `Model`."""
+
+    def watch(self, dataset: Any, as_of: Instant) -> Mapping[str, float]:
+        """Finite figures by name that people should know beside forecasts made at `as_of`, such as `drift_alarm`, 1 or
+        0; they stand in `run_metrics`, slice "calibration"."""
+        ...
+
+
+@runtime_checkable
 class Model(Forecaster, Protocol):
     """A fitted sequence model, or a blend around one."""
 

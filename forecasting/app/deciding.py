@@ -19,9 +19,12 @@ from forecasting.app.validation import build
 from forecasting.gate import CHAMPION, MODEL
 from forecasting.pipeline import MetricRow, Progress, chosen, judge
 from forecasting.schema import ArtifactError, ConfigurationError, ExitCode
-from forecasting.task import Forecaster, Model, Task
+from forecasting.task import Forecaster, Instant, Model, Task, Watching
 
 log = logging.getLogger(__name__)
+
+CALIBRATION = "calibration"
+"""The slice of `run_metrics` in which a model says what it noted of itself."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ def decide(
             log.warning("The champion %s is refused: %s Training anew.", champion.model_id, refused)
         else:
             reason = f"The champion, trained until {champion.trained_until:%Y-%m-%d}, forecasts; no training was due."
-            return Decision(model, MODEL, reason, task.options, champion_id=champion.model_id)
+            noted = _noted(model, dataset, request.as_of)
+            return Decision(model, MODEL, reason, task.options, noted, champion_id=champion.model_id)
     if request.retrain == "never" and champion is None:
         raise ConfigurationError(
             f"{request.task}: there is no champion to forecast with.", remedy="Run it once without --retrain never."
@@ -137,6 +141,13 @@ def _trained(
         verdict.subject_to_publish,
         verdict.reason,
         rival.options if rival is not None and verdict.subject_to_publish == CHAMPION else task.options,
-        tuple(judgement.metrics),
+        (*judgement.metrics, *_noted(forecaster, dataset, request.as_of)),
         forecaster if isinstance(forecaster, Model) else None,
     )
+
+
+def _noted(forecaster: Forecaster, dataset: Any, as_of: Instant) -> tuple[MetricRow, ...]:
+    """What a model that watches itself says as of an instant (`forecasting.task.Watching`), as figures of a run."""
+    if not isinstance(forecaster, Watching):
+        return ()
+    return tuple(MetricRow(CALIBRATION, MODEL, name, value) for name, value in forecaster.watch(dataset, as_of).items())
