@@ -70,7 +70,7 @@ TEMPLATE = """\
 # stages = ["placed", "approved", "shipped"]         # statuses of `order_events`; all of them by default
 # features = ["carrier"]         # extra columns of `orders`: numbers, flags or text
 # country = "DE"                 # its public holidays count beside those of `calendar`
-# timezone = "Europe/Berlin"     # where days begin and people work; UTC by default
+# timezone = "Europe/Berlin"     # where days begin and people work; by default that of the source orders
 # lost_after_days = 0.0          # open for longer: lost, no longer forecast; 0: learnt
 # encoder = "gru"                # or "lstm"
 

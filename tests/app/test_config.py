@@ -156,7 +156,7 @@ def test_the_template_of_init_is_valid_and_its_comments_are_too(tmp_path: Path) 
             once.append(line)
     once = [line for line in once if not line.startswith(("Values", "A source"))]
     found = load(written(tmp_path, "[settings]\n" + "\n".join(once)))
-    assert set(found.tasks) == {"demand", "recommendation", "weekly-demand", "churn"}
+    assert set(found.tasks) == {"demand", "recommendation", "weekly-demand", "churn", "completion"}
     assert set(found.alerts) == {"crm", "drop", "mail", "chat"}
     assert found.tasks["weekly-demand"].type == "demand"
     assert set(found.jobs) == {"nightly-demand"} and set(found.sources) == {"orders", "order_lines"}
