@@ -267,7 +267,7 @@ def scaled(by: float, days: float, count: int = 250, events: Sequence[str] = ())
     [
         (scaled(1 / 12, 21, 1500), 1 / 12),  # two hours
         (scaled(90, 2000, 250, ("approved", "at sea", "customs")), 90),  # months
-        (scaled(4, 100, 250, [f"step {number % 9}" for number in range(14)]), 4),  # a log of activities
+        (scaled(4, 40, 80, [f"step {number % 9}" for number in range(14)]), 4),  # a log of activities
     ],
     ids=["hours", "months", "log"],
 )
