@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from forecasting.task import Cases
-from tasks.completion.drift import ended_over_expected
+from tasks.completion.drift import EVERYBODY, ended_over_expected
 from tasks.completion.heard import microseconds
 from tasks.completion.orders import Orders
 from tasks.completion.past import Past
@@ -35,20 +35,19 @@ def log_speed(orders: Orders, cases: Cases) -> np.ndarray:
     and of those to the same destination in equal parts, over the last week."""
     labels = {name: codes for name, codes in orders.labels.items() if name == _PLACE}
     figures = _surprises(orders, cases, labels)
-    every = figures["all"]
+    every = figures[EVERYBODY]
     return EXPONENT * (every + figures.get(_PLACE, every)) / 2
 
 
 def surprise_of_all(orders: Orders, cases: Cases) -> np.ndarray:
     """The log of completions over what was expected, of all orders in the week before each case's cutoff, float64 [n];
     0 where it is unknown."""
-    return _surprises(orders, cases, {})["all"]
+    return _surprises(orders, cases, {})[EVERYBODY]
 
 
 def _surprises(orders: Orders, cases: Cases, labels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     pace = orders.once(_completions)
-    figures = ended_over_expected(pace, labels, cases.entity, microseconds(cases.cutoff))
-    return {name: np.nan_to_num(figures[f"{name}_{SURPRISE_DAYS}d"]) for name in ("all", *labels)}
+    return ended_over_expected(pace, labels, cases.entity, microseconds(cases.cutoff), SURPRISE_DAYS)
 
 
 def _completions(orders: Orders) -> Pace:

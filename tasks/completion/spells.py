@@ -15,9 +15,8 @@ class Spells:
 
     `order`: int64 [R]. `event`: int64 [R], the row of `Orders.events` with which each began. `begin`, `end`: [R], the
     cutoffs c that see the order at that status are those with begin <= c < end; `end` is NEVER for what goes on.
-    `origin`: [R], the event's own time, from which the spell's age counts. `completed`, `moved`: bool [R], whether it
-    ended with the completion, or with an event of another status or the same again; neither where the order was
-    cancelled.
+    `origin`: [R], the event's own time, from which the spell's age counts. `completed`: bool [R], whether it ended with
+    the completion; otherwise with an event of another status or the same again, or as the order was cancelled.
     """
 
     order: np.ndarray
@@ -26,11 +25,10 @@ class Spells:
     end: np.ndarray
     origin: np.ndarray
     completed: np.ndarray
-    moved: np.ndarray
 
     @staticmethod
     def of(heard: Heard) -> Spells:
-        """Of all events; one that was heard of only after a later one, or after the end of its order, makes no spell."""
+        """Of all events. One that was heard of only after a later one, or after the end of its order, makes none."""
         following = _heard_next(heard)
         gone = heard.gone[heard.order_of]
         end = np.minimum(following, gone)
@@ -43,7 +41,6 @@ class Spells:
             end[row],
             heard.occurred[row],
             (completed & (end < NEVER))[row],
-            (following < gone)[row],
         )
 
     def take(self, index: np.ndarray) -> Spells:
@@ -54,11 +51,9 @@ class Spells:
 def _heard_next(heard: Heard) -> np.ndarray:
     """When the first of the events after each one of the same order is heard of, int64 [R], NEVER for none."""
     following = np.full(len(heard.event), NEVER)
-    same = np.flatnonzero(heard.order_of[1:] == heard.order_of[:-1])
-    following[same] = heard.event[same + 1]
-    while len(same):  # as often as events were heard of in another order than they happened: mostly not at all
-        earlier = following[same + 1] < following[same]
-        same = same[earlier]
-        following[same] = following[same + 1]
-        same = np.flatnonzero((heard.order_of[1:] == heard.order_of[:-1]) & (following[1:] < following[:-1]))
+    same = heard.order_of[1:] == heard.order_of[:-1]
+    following[:-1][same] = heard.event[1:][same]
+    # as often as events were heard of in another order than they happened: mostly not at all
+    while len(later := np.flatnonzero(same & (following[1:] < following[:-1]))):
+        following[later] = following[later + 1]
     return following

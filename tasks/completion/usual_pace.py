@@ -9,7 +9,7 @@ same status that had begun before.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -35,10 +35,10 @@ _PAIRS = 1 << 20
 class Pace:
     """Spells and the cumulative hazards of their ends.
 
-    `spells`: those with a norm and a pace, ended (`end`, without an `ended`) when they grow older than exp(_HIGHEST) times of what
-    was expected. `ended`: bool [R], whether each ends with what is counted. `unit`: float64 [R], what was expected, in
-    microseconds. `row`: int64 [R], of `hazard`. `hazard`: float64 [weeks x statuses, _BINS + 1], cumulative at the
-    edges of the bins, as of the week in which spells began.
+    `spells`: those with a norm and a pace; those that grow older than exp(_HIGHEST) times of what was expected end then
+    (`end`), without being counted. `ended`: bool [R], whether each ends with what is counted. `unit`: float64 [R], what
+    was expected, in microseconds. `row`: int64 [R], of `hazard`. `hazard`: float64 [weeks x statuses, _BINS + 1],
+    cumulative at the edges of the bins, as of the week in which spells began.
     """
 
     spells: Spells
@@ -57,7 +57,7 @@ class Pace:
         limit = spells.origin + (unit * np.exp(_HIGHEST)).astype(np.int64)
         ended = ended & (spells.end <= limit)
         end = np.minimum(spells.end, np.maximum(limit, spells.begin))
-        spells = Spells(spells.order, spells.event, spells.begin, end, spells.origin, spells.completed, spells.moved)
+        spells = replace(spells, end=end)
         weeks, week = np.unique((spells.begin - _MONDAY) // _WEEK, return_inverse=True)
         row = week * statuses + status
         hazard = Pace(spells, ended, unit, row, np.zeros((0, _BINS + 1)))._learnt(
