@@ -32,7 +32,7 @@ FORMAT = 1
 FURTHEST_DAYS = 36_500.0
 """No forecast lies further ahead: a century."""
 
-MEMBERS = 3
+MEMBERS = 2
 """Networks that are averaged."""
 
 JUDGED_SPANS = 1.75

@@ -22,8 +22,9 @@ RECENT_DAYS = 400
 MOST_CASES = 40_000
 """Cases that teach: more take longer and tell little more."""
 
-WAITING = 0.3
-"""Share of the events after which an order is also looked at again later, as tonight's run looks at open orders."""
+WAITING = 0.7
+"""Share of the events after which an order is also looked at again later, as tonight's run looks at open orders.
+Without these, four of ten open orders of Olist fell outside the 80% interval."""
 
 _DAY = np.timedelta64(1, "D")
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
