@@ -56,11 +56,16 @@ def trust(page: FulfilmentPage) -> dict[str, Any]:
 
 
 def alarm_warning(alarm: Alarm) -> str:
-    """The warning that times drift faster than the model's windows follow."""
-    text = "When the model was trained, the latest orders left the times given for them more often than chance explains"
-    if alarm.z is not None:
-        text += f" (by {wording.number(abs(alarm.z), digits=1)} standard errors)"
-    return f"{text}: something has changed, perhaps a carrier or the season. Take the times on this page with caution."
+    """The warning that orders move faster or slower than usual."""
+    way = alarm.change if alarm.change is not None else alarm.z
+    more, pace = ("more", "faster") if (way or 0.0) > 0 else ("fewer", "slower")
+    if way is None:
+        return "In the week before, orders moved at another pace than usual. Take the times on this page with caution."
+    much = f"{abs(alarm.change):.0%} {more}" if alarm.change is not None else f"{more}"
+    return (
+        f"In the week before, {much} orders were completed than could be expected of those open then: they move {pace} "
+        "than usual. The times on this page follow such a change only little by little."
+    )
 
 
 def period_warning(period: Period) -> str:
@@ -107,18 +112,20 @@ def _turned_out(back: LookBack, local: LocalTime) -> str:
     """What became of an earlier run's orders, held against what was said."""
     every = back.every
     text = (
-        f"Of {wording.count(every.orders, 'order')} open on {wording.day(local.day(back.as_of), year=True)}, "
+        f"Of {wording.count(every.orders, 'order')} open on {wording.day(local.read_on(back.as_of), year=True)}, "
         f"{wording.part(every.inside / every.orders)} were complete within the window said, where "
         f"{wording.part(MEANT)} should be; {wording.part(every.earlier / every.orders)} before it and "
         f"{wording.part(every.later / every.orders)} after it"
     )
     if every.undecided:
-        open_ones = wording.part(every.undecided / every.orders)
-        text += f". {open_ones} {'is' if every.undecided == 1 else 'are'} open while their window lasts"
+        one = every.undecided == 1
+        text += (
+            f". {wording.number(every.undecided)} {'is open while its' if one else 'are open while their'} window lasts"
+        )
     text += f". {_judged(every)}"
     if back.gone:
         text += (
-            f" {wording.count(back.gone, 'order')} more {'was' if back.gone == 1 else 'were'} cancelled since, or "
+            f" {wording.number(back.gone)} more {'was' if back.gone == 1 else 'were'} cancelled since, or "
             f"{'is' if back.gone == 1 else 'are'} known no more."
         )
     return text

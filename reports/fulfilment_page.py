@@ -70,7 +70,7 @@ def _summary(page: FulfilmentPage) -> str:
     if totals.tell:
         text = f"Tell {_whose(totals.tell)} today."
         if totals.before is not None:
-            when = wording.day(page.local.day(totals.before), year=True)
+            when = wording.day(page.local.read_on(totals.before), year=True)
             new = "All" if totals.new == totals.tell else wording.number(totals.new) if totals.new else "None"
             of_them = "" if totals.tell == 1 else " of them"
             if totals.tell == 1:

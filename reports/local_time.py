@@ -24,14 +24,17 @@ class LocalTime:
 
     @classmethod
     def of(cls, options: Mapping[str, Any], as_of: datetime) -> LocalTime:
-        """The zone that a run's options name; UTC where they name none. Of the dates at `as_of` (aware) there and in
-        UTC the later one counts: a run of the evening, or of midnight elsewhere, is read the next morning."""
+        """The zone that a run's options name; UTC where they name none."""
         name = options.get("timezone") or "UTC"
         try:
             zone: tzinfo = ZoneInfo(name)
         except (ValueError, OSError, KeyError, TypeError):
             name, zone = "UTC", UTC
-        return cls(name, zone, max(as_of.astimezone(UTC).date(), as_of.astimezone(zone).date()))
+        return cls(name, zone, _read_on(as_of, zone))
+
+    def read_on(self, as_of: datetime) -> date:
+        """The day on which the page of a run is to be read."""
+        return _read_on(as_of, self.zone)
 
     def midnight(self, days: int = 0) -> datetime:
         """When the day begins that is so many days after today, in UTC."""
@@ -46,10 +49,10 @@ class LocalTime:
         return self._begin(self.day(promise)) == promise
 
     def due(self, promise: datetime) -> datetime:
-        """Until when a promise is kept, in UTC."""
+        """Until when a promise is kept, in UTC: a day's last microsecond where it names one."""
         if not self.is_day(promise):
             return promise
-        return self._begin(self.day(promise) + _DAY)
+        return self._begin(self.day(promise) + _DAY) - timedelta(microseconds=1)
 
     def said(self, instant: datetime) -> str:
         """`Tue 15 Sep`, with the year where it is not this one."""
@@ -67,3 +70,9 @@ class LocalTime:
     def _begin(self, day: date) -> datetime:
         """A day's first instant, in UTC: not always 00:00, where clocks change at midnight."""
         return datetime.combine(day, time(), self.zone).astimezone(UTC)
+
+
+def _read_on(as_of: datetime, zone: tzinfo) -> date:
+    """Of the dates at an instant in a zone and in UTC the later one: a run of the evening, or of midnight elsewhere, is
+    read the next morning."""
+    return max(as_of.astimezone(UTC).date(), as_of.astimezone(zone).date())

@@ -26,6 +26,25 @@ LETTERS = 16
 """Letters of a name on the map."""
 
 
+HIDDEN = 5.0
+"""Dots up to this radius may stand behind a name [px]."""
+
+
+@dataclass(frozen=True)
+class _Box:
+    """What a name or a dot takes up [px]."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def touches(self, other: _Box) -> bool:
+        """Whether both overlap."""
+        across = self.left < other.right and other.left < self.right
+        return across and self.top < other.bottom and other.top < self.bottom
+
+
 @dataclass(frozen=True)
 class Map:
     """The drawing, and its key: for each shade the days that it stands for, in words."""
@@ -42,6 +61,7 @@ def draw_map(places: Sequence[Place], label: str) -> Map:
     orders = np.array([place.orders for place in places], float)
     radius = np.maximum(LARGEST * np.sqrt(orders / orders.max()), SMALLEST)
     edges = np.unique(np.round(np.quantile(days, np.arange(1, SHADES) / SHADES), 1))
+    edges = edges[edges < days.max()]
     shade = np.searchsorted(edges, days, side="left")
     parts = []
     for one in np.argsort(-orders, kind="stable"):  # small ones above large ones
@@ -76,23 +96,21 @@ def _unwrapped(longitude: np.ndarray) -> np.ndarray:
 
 
 def _names(places: Sequence[Place], x: np.ndarray, y: np.ndarray, radius: np.ndarray) -> list[str]:
-    """Names beside the dots with the most orders that no other name is near to."""
+    """Names beside the dots with the most orders, where they hide neither a name nor a large dot."""
     parts: list[str] = []
-    taken: list[tuple[float, float, float]] = []
+    taken = [_Box(a - r, b - r, a + r, b + r) for a, b, r in zip(x, y, radius, strict=True) if r > HIDDEN]
     for one in np.argsort([-place.orders for place in places], kind="stable"):
         name = places[one].name
         if not name or len(parts) == LABELS:
             continue
         text = name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
-        length = 6.5 * len(text)
-        right = x[one] + radius[one] + 3 + length < FRAME.width
-        start = x[one] + radius[one] + 3 if right else x[one] - radius[one] - 3 - length
-        row = y[one] + 4
-        if any(abs(row - other) < 13 and start < end and begin < start + length for begin, end, other in taken):
-            continue
-        taken.append((start, start + length, row))
-        at, anchor = (start, "start") if right else (start + length, "end")
-        parts.append(f'<text x="{at:.1f}" y="{row:.1f}" text-anchor="{anchor}">{escape(text)}</text>')
+        length, gap = 6.5 * len(text), radius[one] + 3
+        for start, at, anchor in ((x[one] + gap, x[one] + gap, "start"), (x[one] - gap - length, x[one] - gap, "end")):
+            box = _Box(start, y[one] - 5, start + length, y[one] + 5)
+            if box.left >= 0 and box.right <= FRAME.width and not any(box.touches(other) for other in taken):
+                taken.append(box)
+                parts.append(f'<text x="{at:.1f}" y="{y[one] + 4:.1f}" text-anchor="{anchor}">{escape(text)}</text>')
+                break
     return parts
 
 

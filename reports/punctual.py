@@ -46,10 +46,12 @@ class Period:
 
 @dataclass(frozen=True)
 class Alarm:
-    """What the model's watch over its own windows said when it was trained: `raised`, that the latest orders left them
-    more often than chance explains; `z`: by how many standard errors."""
+    """What the model noted of the week before its forecasts: `raised`, that so many more or fewer orders were completed
+    than expected that people should know. `change`: by which share more (negative: fewer); `z`: in how many standard
+    deviations of what chance would do. None where it did not say."""
 
     raised: bool
+    change: float | None = None
     z: float | None = None
 
 

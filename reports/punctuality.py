@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db.tables import MODELS, RUN_METRICS
+from db.tables import RUN_METRICS
 from reports.chances import Reliability
 from reports.judged import best_rule, in_order, judged_runs, past_trials, period_figures, pooled_figures
 from reports.punctual import Alarm, FulfilmentTrials, Period, StageFigures
@@ -18,7 +19,7 @@ GATE = "pinball"
 """What the best simple rule is chosen by unless the caller names the task's own gate metric."""
 
 CALIBRATION = "calibration"
-"""The slice in which a model notes what it saw of its own windows."""
+"""The slice in which a model notes what it saw of itself."""
 
 
 def fulfilment_trials(
@@ -51,22 +52,18 @@ def fulfilment_trials(
 
 
 def alarm(connection: Connection, provenance: Provenance) -> Alarm | None:
-    """What the published model noted of its windows in the run that trained it; None where it noted nothing."""
+    """What the model noted of itself in the published run; None where it noted nothing."""
     columns = RUN_METRICS.c
-    trained = sa.select(MODELS.c.run_id).where(MODELS.c.model_id == provenance.model_id)
     rows = connection.execute(
-        sa.select(columns.metric, sa.func.max(columns.value).label("value"))
-        .where(
-            sa.or_(columns.run_id == provenance.run_id, columns.run_id.in_(trained)),
-            columns.slice == CALIBRATION,
-            columns.metric.in_(("drift_alarm", "drift_z")),
+        sa.select(columns.metric, columns.value).where(
+            columns.run_id == provenance.run_id, columns.slice == CALIBRATION, columns.value.is_not(None)
         )
-        .group_by(columns.metric)
     )
     found = {row.metric: row.value for row in rows}
     if "drift_alarm" not in found:
         return None
-    return Alarm(bool(found["drift_alarm"]), found.get("drift_z"))
+    ratio = found.get("drift_log_ratio")
+    return Alarm(bool(found["drift_alarm"]), None if ratio is None else math.expm1(ratio), found.get("drift_z"))
 
 
 def _stages(mine: Mapping[str, float], other: Mapping[str, float]) -> list[StageFigures]:
