@@ -139,16 +139,15 @@ def _by_fit(cases: Cases, start: np.datetime64, end: np.datetime64) -> list[tupl
 
 def _peers(task: CompletionTask, orders: Orders, judged: Judged, start: np.datetime64, end: np.datetime64) -> None:
     """LightGBM, with its two ways of conformal shifts."""
-    for name in PEERS:
-        parts = [
-            boosted(task, orders, judged.cases.take(some), instant, name)
-            for instant, some in _by_fit(judged.cases, start, end)
-        ]
-        judged.said[name] = [_back(judged.cases, start, end, parts)]
+    parts = [
+        boosted(task, orders, judged.cases.take(some), instant) for instant, some in _by_fit(judged.cases, start, end)
+    ]
+    for number, name in enumerate(PEERS):
+        judged.said[name] = [_back(judged.cases, start, end, [part[number] for part in parts])]
 
 
-def boosted(task: CompletionTask, orders: Orders, cases: Cases, until: np.datetime64, kind: str) -> np.ndarray:
-    """Quantiles float64 [n, Q] of quantile regressions on log days, one for each stage and level, of what was completed
+def boosted(task: CompletionTask, orders: Orders, cases: Cases, until: np.datetime64) -> np.ndarray:
+    """Quantiles float64 [2, n, Q] of regressions on log days, one for each stage and level, of what was completed
     after the events of the last 240 days. Each level is shifted by the residuals of a later slice (Romano, Patterson
     and Candes 2019): of the events of 70 to 35 days ago ("lightgbm"), or of what was completed in the last 30 days
     ("lightgbm_recent"), by a model that had not seen them."""
@@ -162,25 +161,23 @@ def boosted(task: CompletionTask, orders: Orders, cases: Cases, until: np.dateti
     target = np.log(days)
     x, categories = _columns(task, orders, known)
     asked, _ = _columns(task, orders, cases)
-    said = np.empty((len(cases), len(LEVELS)))
+    said = np.empty((len(PEERS), len(cases), len(LEVELS)))
+    edges = (until - 70 * _DAY, until - 30 * _DAY)
+    lately = ((known.cutoff >= edges[0]) & (known.cutoff < until - 35 * _DAY), completed >= edges[1])
+    z, levels = norm.ppf(PEER_LEVELS), norm.ppf(LEVELS)
     for stage in np.unique(stages(orders, cases)):
         mine, ask = stages(orders, known) == stage, stages(orders, cases) == stage
-        all_of = mine & (known.cutoff > until - PEER_DAYS)
-        if kind == "lightgbm":
-            edge = until - 70 * _DAY
-            late = mine & (known.cutoff >= edge) & (known.cutoff < until - 35 * _DAY)
-        else:
-            edge = until - 30 * _DAY
-            late = mine & (completed >= edge)
-        early = mine & (completed < edge) & (known.cutoff > edge - PEER_DAYS)
-        found = np.empty((int(ask.sum()), len(PEER_LEVELS)))
+        found = np.empty((len(PEERS), int(ask.sum()), len(PEER_LEVELS)))
         for column, level in enumerate(PEER_LEVELS):
-            judge = _regression(x[early], target[early], level, categories)
-            shift = np.quantile(target[late] - judge.predict(x[late]), level)
-            found[:, column] = _regression(x[all_of], target[all_of], level, categories).predict(asked[ask]) + shift
-        z, levels = norm.ppf(PEER_LEVELS), norm.ppf(LEVELS)
-        said[ask] = np.exp(_straight(np.sort(found, axis=1), z, levels))
-    return forecast_of(said).remaining
+            now = mine & (known.cutoff > until - PEER_DAYS)
+            found[:, :, column] = _regression(x[now], target[now], level, categories).predict(asked[ask])
+            for kind, (edge, late) in enumerate(zip(edges, lately, strict=True)):
+                early = mine & (completed < edge) & (known.cutoff > edge - PEER_DAYS)
+                judge = _regression(x[early], target[early], level, categories)
+                found[kind, :, column] += np.quantile(target[mine & late] - judge.predict(x[mine & late]), level)
+        for kind in range(len(PEERS)):
+            said[kind, ask] = np.exp(_straight(np.sort(found[kind], axis=1), z, levels))
+    return np.stack([forecast_of(one).remaining for one in said])
 
 
 def _straight(values: np.ndarray, at: np.ndarray, wanted: np.ndarray) -> np.ndarray:
