@@ -21,7 +21,7 @@ from forecasting.schema import AlertPolicy
 from tasks.churn.outputs import CHURN_ALERTS, CHURN_RISKS
 
 START = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)
-ALL = ("churn", "demand", "recommendation")
+ALL = ("churn", "completion", "demand", "recommendation")
 
 Forecasting = Callable[..., Result]
 
