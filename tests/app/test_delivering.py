@@ -86,7 +86,8 @@ def small(tmp_path: Path) -> Iterator[House]:
     """The same on SQLite alone, where the database is not what is tried."""
     url = f"sqlite:///{tmp_path / 'warehouse.db'}"
     warehouse = open_warehouse(url)
-    migrate.upgrade(warehouse, ["tasks.demand.migrations", "tasks.recommendation.migrations", "tasks.churn.migrations"])
+    tasks = ("churn", "completion", "demand", "recommendation")
+    migrate.upgrade(warehouse, [f"tasks.{task}.migrations" for task in tasks])
     yield House(warehouse, url, tmp_path)
     warehouse.close()
 

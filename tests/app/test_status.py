@@ -91,7 +91,7 @@ def test_check_says_all_that_is_wrong_at_once(shop: Path, forecasting: Callable[
     assert (said["exit_code"], sales["rows"], sales["latest"]) == (0, 30, "2024-01-30T00:00:00Z")
     # Nobody named the recommender, so that it has no interactions is told and is no error, until somebody does.
     ready = {task["task"]: task["ready"] for task in said["tasks"]}
-    assert ready == {"churn": False, "demand": True, "recommendation": False}
+    assert ready == {"churn": False, "completion": False, "demand": True, "recommendation": False}
     (shop / "forecasting.toml").write_text("[tasks.demand]\n[tasks.recommendation]\n", encoding="utf-8")
     said = document(forecasting("check", "--json"))
     assert said["exit_code"] == 4 and "interactions" in said["errors"][0]["message"]
