@@ -23,3 +23,10 @@ def stages_at(orders: Orders, cases: Cases) -> np.ndarray:
 def due_days(orders: Orders, cases: Cases) -> np.ndarray:
     """Days from each cutoff to the end of the promise, float64 [n]: not above 0 where it is past, NaN without one."""
     return (orders.due_at[cases.entity] - cases.cutoff) / _DAY
+
+
+def first_statuses(orders: Orders) -> list[str]:
+    """All statuses by when they first occurred, so that what is still to come cannot change which ones are first."""
+    occurred = orders.events.columns["status"][np.argsort(orders.events.occurred_at, kind="stable")]
+    codes, first = np.unique(occurred, return_index=True)
+    return [str(orders.statuses[code]) for code in codes[np.argsort(first)]]

@@ -6,7 +6,7 @@ import numpy as np
 
 from forecasting.task import Cases
 from tasks.completion.backlog import backlog_figures
-from tasks.completion.case_facts import due_days, stages
+from tasks.completion.case_facts import due_days, first_statuses, stages
 from tasks.completion.lately import lately_figures, recent_of
 from tasks.completion.options import CompletionOptions
 from tasks.completion.orders import Orders
@@ -30,7 +30,7 @@ def snapshot_of(orders: Orders, cases: Cases, options: CompletionOptions) -> Sna
     """What `cases` see of `orders` (class `Snapshot`). Features and their order depend on the columns and stages that
     there are and on the options, never on the cases."""
     due, past = due_days(orders, cases), orders.once(Past.of)
-    figures = own_figures(orders, cases, orders.once(_told_apart))
+    figures = own_figures(orders, cases, orders.once(first_statuses)[:MOST_STAGES])
     figures |= season_figures(orders, cases)
     figures |= _statics(orders, cases, due)
     figures |= weather_figures(orders, cases)
@@ -55,13 +55,6 @@ def _latest(orders: Orders, cases: Cases, length: int) -> dict[str, Steps]:
     """The latest orders of the same origin and route."""
     past = orders.once(Past.of)
     return {name: recent_of(past, cases, pooled(orders, name), length) for name in GROUPS}
-
-
-def _told_apart(orders: Orders) -> list[str]:
-    """Statuses by when they first occurred, so that what is still to come cannot change which ones count."""
-    occurred = orders.events.columns["status"][np.argsort(orders.events.occurred_at, kind="stable")]
-    codes, first = np.unique(occurred, return_index=True)
-    return [str(orders.statuses[code]) for code in codes[np.argsort(first)][:MOST_STAGES]]
 
 
 def _statics(orders: Orders, cases: Cases, due: np.ndarray) -> dict[str, np.ndarray]:
