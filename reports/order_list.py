@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -56,7 +56,8 @@ TOGETHER = 2000
 
 @dataclass(frozen=True)
 class OrderList:
-    """The published open orders of a task, and the run of the page before, None where there is none."""
+    """The published open orders of a task, and the run of the page before, None where there is none. `dues`: until when
+    promises met so far are kept, for many orders share a promised day."""
 
     connection: Connection
     task: str
@@ -65,6 +66,7 @@ class OrderList:
     stalled: sa.Table
     local: LocalTime
     before: sa.Row[Any] | None
+    dues: dict[datetime, datetime] = field(default_factory=dict)
 
     @classmethod
     def of(cls, warehouse: Warehouse, connection: Connection, provenance: Provenance, local: LocalTime) -> OrderList:
@@ -175,6 +177,11 @@ class OrderList:
         named = sa.func.coalesce(then.c.late_probability, 0.0) >= wording.LIKELY
         return self.now.join(then, same, isouter=True), named
 
+    def _due(self, promise: datetime) -> datetime:
+        if promise not in self.dues:
+            self.dues[promise] = self.local.due(promise)
+        return self.dues[promise]
+
     def _order(self, row: Any) -> OpenOrder:
         promise: datetime | None = row.promised_at
         return OpenOrder(
@@ -186,7 +193,7 @@ class OrderList:
             p50=row.completes_p50,
             p90=row.completes_p90,
             promised_at=promise,
-            due_at=None if promise is None else self.local.due(promise),
+            due_at=None if promise is None else self._due(promise),
             late_probability=row.late_probability,
             origin=row.origin_id,
             region=row.destination_region,
