@@ -151,12 +151,13 @@ def _kept(promises: Promises) -> str:
     """What was said of promises, held against what happened."""
     text = (
         f"{wording.count(promises.orders, 'promise')} fell due since: {wording.number(promises.expected, digits=0)} "
-        f"were expected to be missed, {wording.number(promises.late)} were."
+        f"{'was' if round(promises.expected) == 1 else 'were'} expected to be missed, {wording.number(promises.late)} "
+        f"{'was' if promises.late == 1 else 'were'}."
     )
     if promises.named:
         text += (
             f" The page named {wording.number(promises.named)} of them as likely late, and "
-            f"{wording.number(promises.named_late)} were"
+            f"{wording.number(promises.named_late)} {'was' if promises.named_late == 1 else 'were'}"
         )
         if promises.late:
             text += f": {wording.part(promises.named_late / promises.late)} of all that came late"

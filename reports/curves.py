@@ -12,6 +12,10 @@ from reports.plot import Frame, line, svg
 
 FRAME = Frame(400, 306, 42, 10, 26, 38)
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Marks on an axis, as shares of its end."""
+
+ENDS = (0.12, 0.2, 0.4, 1.0)
+"""Where axes may end: chances that are all small would else lie on one spot."""
 
 
 def calibration(reliability: Reliability, happened: str, label: str) -> Markup:
@@ -20,10 +24,11 @@ def calibration(reliability: Reliability, happened: str, label: str) -> Markup:
     said = np.array([one.predicted for one in reliability.bins])
     left = np.array([one.observed for one in reliability.bins])
     error = 2 * np.array([reliability.error(one) for one in reliability.bins])
-    x, low, high = _x(said), _y(left - error), _y(left + error)
+    end = next((one for one in ENDS if max(said.max(), (left + error).max()) <= one), 1.0)
+    x, low, high = _x(said / end), _y((left - error) / end), _y((left + error) / end)
     reach = "".join(f"M{a:.1f} {b:.1f}V{c:.1f}" for a, b, c in zip(x, low, high, strict=True))
-    drawn = [f'<path class="reach" d="{reach}"/>', *_dots(x, _y(left))]
-    return _square(["chance said", happened], drawn, label, "calibration-chart")
+    drawn = [f'<path class="reach" d="{reach}"/>', *_dots(x, _y(left / end))]
+    return _square(["chance said", happened], drawn, label, "calibration-chart", end)
 
 
 def gains(points: Sequence[tuple[float, float]], label: str) -> Markup:
@@ -35,19 +40,19 @@ def gains(points: Sequence[tuple[float, float]], label: str) -> Markup:
     return _square(["customers called", "leavers among them"], drawn, label, "gains-chart")
 
 
-def _square(names: Sequence[str], drawn: Sequence[str], label: str, identity: str) -> Markup:
-    """Both axes from 0% to 100%, the diagonal, and what is drawn on them."""
+def _square(names: Sequence[str], drawn: Sequence[str], label: str, identity: str, end: float = 1.0) -> Markup:
+    """Both axes from 0% to `end`, the diagonal, and what is drawn on them."""
     ends = np.array([0.0, 1.0])
-    parts = [*_axes(names[0]), f'<path class="rule" d="{line(_x(ends), _y(ends))}"/>', *drawn]
+    parts = [*_axes(names[0], end), f'<path class="rule" d="{line(_x(ends), _y(ends))}"/>', *drawn]
     parts.append(f'<text class="tick" x="0" y="11">{names[1]}</text>')
     return svg(parts, FRAME, "fan wide", label, identity)
 
 
-def _axes(across: str) -> list[str]:
+def _axes(across: str, end: float) -> list[str]:
     right, floor = FRAME.width - FRAME.right, FRAME.height - FRAME.bottom
     parts = []
     for tick, x, y in zip(TICKS, _x(np.array(TICKS)), _y(np.array(TICKS)), strict=True):
-        text, anchor = f"{tick:.0%}", "end" if tick == 1 else "middle"
+        text, anchor = f"{tick * end:.0%}", "end" if tick == 1 else "middle"
         parts += [
             f'<path class="grid" d="M{FRAME.left} {y:.1f}H{right}"/>',
             f'<text class="tick" x="{FRAME.left - 5}" y="{y + 4:.1f}" text-anchor="end">{text}</text>',

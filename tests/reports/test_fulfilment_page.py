@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports import order_words
+from reports import curves, order_words
 from reports.arrival_words import _judged, alarm_warning, period_warning
 from reports.arrived import Group
+from reports.chances import Bin, Reliability
 from reports.local_time import LocalTime
 from reports.map import FRAME, draw_map
 from reports.open_orders import OpenOrder, Place
@@ -121,6 +122,16 @@ def test_the_alarm_says_which_way() -> None:
     assert "they move faster than usual" in alarm_warning(Alarm(True, 0.5, 6.0))
     assert "fewer orders were completed" in alarm_warning(Alarm(True, None, -6.0))
     assert "another pace" in alarm_warning(Alarm(True))
+
+
+def test_small_chances_fill_their_chart() -> None:
+    small = Reliability([Bin(0.01, 0.0), Bin(0.05, 0.06)], 4000)
+    chart = ElementTree.fromstring(curves.calibration(small, "late", "c"))
+    ends = [text.text for text in chart if text.tag == "text"]
+    assert ends.count("12%") == 2 and "100%" not in ends
+    assert max(float(dot.attrib["cx"]) for dot in chart if dot.tag == "circle") > 0.4 * curves.FRAME.width
+    large = Reliability([Bin(0.1, 0.1), Bin(0.5, 0.6)], 4000)
+    assert "100%" in curves.calibration(large, "late", "c")
 
 
 PLACES = st.builds(

@@ -16,8 +16,8 @@ from forecasting.app.workspace import Workspace
 def command(workspace: Workspace, name: str | None) -> None:
     """Write the reports of what is published, below var/reports.
 
-    NAME is a report (inventory, merchandising, retention) or a task; without it, every report of every task that has
-    published. Pages work offline and stand beside XLSX and CSV files with the same rows.
+    NAME is a report (inventory, merchandising, retention, fulfilment) or a task; without it, every report of every task
+    that has published. Pages work offline and stand beside XLSX and CSV files with the same rows.
     """
     written = write_reports(workspace, name)
     for paths in written.values():
