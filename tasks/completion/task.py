@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from forecasting.schema import SourceNeed, TaskSpec
 from forecasting.task import Cases, Example, Fit, Fold, Forecaster, Instant, Model, Score
-from tasks.completion import assemble, folds, score
+from tasks.completion import folds, score
+from tasks.completion.assemble import assemble, needs
 from tasks.completion.forecast import CompletionForecast
 from tasks.completion.options import CompletionOptions
 from tasks.completion.orders import Orders
@@ -44,11 +45,11 @@ class CompletionTask:
 
     def needs(self) -> Sequence[SourceNeed]:
         """`orders`, and what else is there."""
-        return assemble.needs(self.options)
+        return needs(self.options)
 
     def assemble(self, sources: Mapping[str, pa.Table]) -> Orders:
         """The orders of checked sources and their status events."""
-        return assemble.assemble(sources, self.options)
+        return assemble(sources, self.options)
 
     def folds(self, dataset: Orders, as_of: Instant) -> Sequence[Fold]:
         """The latest stretches of orders nearly all of which had been completed."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from forecasting.histories import ragged_ranges
 from tasks.completion.heard import DAY, NEVER
+from tasks.completion.running_totals import FIXED
 from tasks.completion.spells import Spells
 
 PRIOR = 20.0
@@ -23,6 +24,13 @@ PRIOR = 20.0
 
 LEAST = 30
 """Ends from which a pace is learnt."""
+
+MATURE = 4.0
+"""A norm is taken seriously once orders have been seen for so many times as long: what is completed in a shop's first
+days is what was completed fast."""
+
+HALF_LIFE_DAYS = 91.0
+"""Days in which a spell loses half its weight."""
 
 _LOWEST, _HIGHEST, _BINS = -5.0, 2.2, 72  # of log age in units of what was expected
 _WIDTH = (_HIGHEST - _LOWEST) / _BINS
@@ -51,7 +59,9 @@ class Pace:
     def of(spells: Spells, ended: np.ndarray, status: np.ndarray, expected: np.ndarray, statuses: int) -> Pace:
         """`ended`: bool [R], spells that end with what is counted. `status`: int64 [R]. `expected`: float64 [R], the
         log of the days that were expected when each began; spells without (NaN) are left out."""
-        known = np.isfinite(expected)
+        first = spells.begin.min(initial=NEVER)
+        with np.errstate(over="ignore"):
+            known = (spells.begin - first) / DAY >= MATURE * np.exp(expected)  # not where nothing was expected
         spells, ended, status = spells.take(known), ended[known], status[known]
         unit = np.exp(np.clip(expected[known], -15.0, 12.0)) * DAY
         limit = spells.origin + (unit * np.exp(_HIGHEST)).astype(np.int64)
@@ -99,27 +109,51 @@ class Pace:
         age = np.maximum(instant - self.spells.origin[spell], 1) / self.unit[spell]
         return np.clip((np.log(age) - _LOWEST) / _WIDTH, 0.0, _BINS)
 
+    def _cell(self, spell: np.ndarray, instant: np.ndarray, status: np.ndarray) -> np.ndarray:
+        """The status (int64 [R], of all) and the bin of the ages of spells at instants, as one number."""
+        return status[spell] * _BINS + np.minimum(self._place(spell, instant).astype(np.int64), _BINS - 1)
+
+    def _weight(self, spell: np.ndarray, instant: np.ndarray) -> np.ndarray:
+        """What spells count at instants, by when they began, so that none counts for more as it lasts longer: whole
+        numbers of 1 / FIXED, whose sums do not depend on what else is added up."""
+        weight = 0.5 ** ((instant - self.spells.begin[spell]) / (HALF_LIFE_DAYS * DAY))
+        return np.rint(weight * FIXED) / FIXED
+
     def _learnt(self, weeks: np.ndarray, status: np.ndarray, statuses: int) -> np.ndarray:
         """Cumulative hazards as of each of `weeks` (int64 [W] instants, ascending), float64 [W x statuses, _BINS + 1],
         from the spells that had begun by then: those that had ended, and those that went on."""
-        shape = (len(weeks) + 1, statuses, _BINS)
+        shape = (len(weeks), statuses, _BINS)
         width = statuses * _BINS
-        end = self.spells.end
-        over = np.flatnonzero(end < NEVER)
-        cell = status[over] * _BINS + np.minimum(self._place(over, end[over]).astype(np.int64), _BINS - 1)
-        cell += np.searchsorted(weeks, end[over]) * width
-        size = (len(weeks) + 1) * width
+        over = np.flatnonzero(self.spells.end < NEVER)
+        end = self.spells.end[over]
+        cell = np.searchsorted(weeks, end) * width + self._cell(over, end, status)
+        upon = weeks[np.minimum(np.searchsorted(weeks, end), len(weeks) - 1)] if len(weeks) else end
+        weight = self._weight(over, upon)
         died, left = (
-            np.cumsum(np.bincount(cell, weights, minlength=size).reshape(shape), axis=0)[:-1]
-            for weights in (self.ended[over].astype(np.float64), (~self.ended[over]).astype(np.float64))
+            _faded(np.bincount(cell, np.where(counted, weight, 0.0), (len(weeks) + 1) * width)[:-width], weeks, shape)
+            for counted in (self.ended[over], ~self.ended[over])
         )
+        going_on = np.zeros(len(weeks) * width)
         for spell, place in self.pairs(weeks):
-            cell = status[spell] * _BINS + np.minimum(self._place(spell, weeks[place]).astype(np.int64), _BINS - 1)
-            left += np.bincount(place * width + cell, minlength=len(weeks) * width).reshape(left.shape)
-        at_risk = np.cumsum((died + left)[..., ::-1], axis=-1)[..., ::-1] - left / 2
+            cell = place * width + self._cell(spell, weeks[place], status)
+            going_on += np.bincount(cell, self._weight(spell, weeks[place]), len(going_on))
+        left += going_on.reshape(shape)
+        at_risk = (
+            np.cumsum((died + left)[..., ::-1], axis=-1)[..., ::-1] - (died + left) / 2
+        )  # they leave at any time in a bin
         pooled = died.sum(axis=1) / np.maximum(at_risk.sum(axis=1), 1.0)
         hazard = (died + PRIOR * pooled[:, None]) / np.maximum(at_risk + PRIOR, 1.0)
         hazard[died.sum(axis=(1, 2)) < LEAST] = np.nan
         cumulative = np.concatenate([np.zeros((*hazard.shape[:2], 1)), np.cumsum(hazard, axis=-1)], axis=-1)
         cumulative[np.isnan(hazard[..., -1])] = np.nan
         return cumulative.reshape(-1, _BINS + 1)
+
+
+def _faded(counts: np.ndarray, weeks: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Running sums as of each of `weeks` (int64 [W] instants) of what is new then (float64 [W x ...]), which loses half
+    its weight in HALF_LIFE_DAYS: float64 `shape`, weeks first."""
+    kept = 0.5 ** (np.diff(weeks, prepend=weeks[:1]) / (HALF_LIFE_DAYS * DAY))
+    sums, total = np.empty(shape), np.zeros(shape[1:])
+    for week, (share, new) in enumerate(zip(kept, counts.reshape(shape), strict=True)):  # a few hundred
+        total = sums[week] = total * share + new
+    return sums
