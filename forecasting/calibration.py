@@ -17,6 +17,9 @@ from forecasting.schema import ArtifactError, ConfigurationError, NotEnoughData
 
 Mode = Literal["additive", "multiplicative"]
 
+ZERO = 1e-9
+"""Quantiles up to this say nothing about a factor: a distribution puts them there whose lower part is zero."""
+
 
 @dataclass(frozen=True)
 class QuantileCalibration:
@@ -115,9 +118,8 @@ def _scores(quantiles: np.ndarray, actual: np.ndarray, scale: np.ndarray | None,
         raise ConfigurationError(
             "Multiplicative calibration needs quantiles that are not negative.", remedy="Use additive calibration."
         )
-    # no factor moves a quantile of zero: it has nothing to say about the factor
-    with np.errstate(over="ignore"):
-        return np.divide(actual, quantiles, out=np.full(quantiles.shape, np.nan), where=quantiles > 0)
+    # no factor moves a quantile of zero: it has nothing to say about the factor; one next to it would say too much
+    return np.divide(actual, quantiles, out=np.full(quantiles.shape, np.nan), where=quantiles > ZERO)
 
 
 def _shifts(scores: np.ndarray, levels: Sequence[float], neutral: float) -> np.ndarray:

@@ -93,6 +93,14 @@ def test_zero_quantiles_do_not_make_factors_explode():
     assert np.isfinite(calibration.pooled).all() and calibration.pooled.max() <= actual.max()
 
 
+def test_quantiles_next_to_zero_do_not_make_factors_overflow():
+    quantiles = np.full((300, 5), np.finfo(float).tiny)
+    quantiles[0] = 2.0
+    calibration = QuantileCalibration.fit(LEVELS, quantiles, np.ones(300), mode="multiplicative")
+    np.testing.assert_array_equal(calibration.pooled, 0.5)
+    assert np.isfinite(calibration.apply(quantiles)).all()
+
+
 @settings(max_examples=50, deadline=None)
 @given(
     arrays.arrays(float, (12, 5), elements=st.floats(0, 50)),
