@@ -231,7 +231,7 @@ class _Suite:
         forecasters = {"model": self.model, **self.task.baselines(self.dataset, self.example.as_of)}
         declared = {output.name: output for output in self.task_class.spec.outputs}
         for subject, forecaster in forecasters.items():
-            for tables in publication_rows(self.task, self.dataset, self.cases, forecaster):
+            for tables in publication_rows(self.task, self.dataset, self.example.as_of, forecaster):
                 _expect(tables.keys() == declared.keys(), f"{subject} makes tables {sorted(tables)}")
                 for name, table in tables.items():
                     _check_table(f"{subject}: {name}", table, declared[name])

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from forecasting.gate import CHAMPION, MODEL, Verdict, decide
 from forecasting.schema import NotEnoughData
-from forecasting.task import Cases, Fit, Fold, Forecaster, Instant, Model, Recipe, Score, Task
+from forecasting.task import Accompanied, Cases, Fit, Fold, Forecaster, Instant, Model, Recipe, Score, Task
 from forecasting.trainer import TrainingDiverged
 
 log = logging.getLogger(__name__)
@@ -187,9 +187,13 @@ def chosen(
 
 
 def publication_rows(
-    task: Task, dataset: Any, cases: Cases, forecaster: Forecaster, *, shard: int = SHARD
+    task: Task, dataset: Any, as_of: Instant, forecaster: Forecaster, *, shard: int = SHARD
 ) -> Iterator[dict[str, pa.Table]]:
-    """Output rows shard by shard of cases, without the column `case`: memory is bounded by one shard."""
+    """Output rows of an instant shard by shard of its cases, without the column `case`: memory is bounded by one shard.
+    Where there is no case, those that a task has all the same (`forecasting.task.Accompanied`)."""
+    cases = task.cases(dataset, as_of)
+    if not len(cases) and isinstance(task, Accompanied):
+        yield dict(task.rows_without_cases(dataset, as_of))
     for start in range(0, len(cases), shard):
         part = cases.take(np.arange(start, min(start + shard, len(cases))))
         tables = task.rows(dataset, part, forecaster.predict(dataset, part))

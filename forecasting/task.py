@@ -228,6 +228,17 @@ class Task(Protocol):
 
 
 @runtime_checkable
+class Accompanied(Protocol):
+    """A task some of whose rows are of no case (what was completed, beside what is open): an optional addition to
+    `Task`. Where there are cases, `rows` brings these with one of them."""
+
+    def rows_without_cases(self, dataset: Any, as_of: Instant) -> Mapping[str, pa.Table]:
+        """Rows of every output table of the spec, as `rows` has them but without `case`, for an instant at which there
+        is nothing to forecast."""
+        ...
+
+
+@runtime_checkable
 class Alerting(Protocol):
     """What a task whose spec declares `alerts` has beside the rest."""
 

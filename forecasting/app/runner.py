@@ -95,8 +95,7 @@ def _publish(
 
     outputs = {output.name: output for output in task.spec.outputs}
     counts = dict.fromkeys(outputs, 0)
-    cases = task.cases(reading.dataset, request.as_of)
-    for shard in publication_rows(task, reading.dataset, cases, decision.forecaster):
+    for shard in publication_rows(task, reading.dataset, request.as_of, decision.forecaster):
         progress("staging rows", sum(counts.values()), 0)
         for name, rows in shard.items():
             counts[name] += publishing.stage(results, claim, run_id, outputs[name], rows)
@@ -127,8 +126,7 @@ def _rehearse(
     reading = read(workspace, results, task)
     decision = _decide(workspace, results, task, reading, request, progress, keep_checkpoint=False)
     counts = {output.name: 0 for output in task.spec.outputs}
-    cases = task.cases(reading.dataset, request.as_of)
-    for shard in publication_rows(task, reading.dataset, cases, decision.forecaster):
+    for shard in publication_rows(task, reading.dataset, request.as_of, decision.forecaster):
         for name, rows in shard.items():
             counts[name] += rows.num_rows
     return _result(request, "dry-run", decision, counts, published=False, model_id=decision.champion_id)

@@ -17,7 +17,7 @@ from tasks.completion.lost import limit_days
 from tasks.completion.options import CompletionOptions
 from tasks.completion.orders import Orders
 from tasks.completion.output_columns import instants, labels, named
-from tasks.completion.outputs import COMPLETED_ORDERS, ROUTE_TIMES, STALLED_ORDERS
+from tasks.completion.outputs import COMPLETED_ORDERS, ORDER_COMPLETIONS, ROUTE_TIMES, STALLED_ORDERS
 from tasks.completion.routes import route_rows
 
 COMPLETED_DAYS = 35
@@ -60,13 +60,24 @@ def publication_rows(orders: Orders, options: CompletionOptions, cases: Cases, l
     if len(last := np.flatnonzero(place == len(publication.cases) - 1)):
         case = int(last[0])
         all_late = publication.late if publication.brought.all() else np.full(len(publication.late), np.nan)
-        tables = {
-            STALLED_ORDERS.name: stalled_rows(orders, options, as_of),
-            COMPLETED_ORDERS.name: completed_rows(orders, as_of),
-            ROUTE_TIMES.name: route_rows(orders, publication.cases, all_late),
-        }
-        tables = {name: _with_case(table, case) for name, table in tables.items()}
+        tables = {name: _with_case(table, case) for name, table in _accompanying(publication, orders, all_late).items()}
     return tables
+
+
+def rows_of_none(orders: Orders, options: CompletionOptions, as_of: Instant) -> dict[str, pa.Table]:
+    """Rows of every output table, without `case`, where no order is open at an instant."""
+    publication = _publication(orders, options, as_of)
+    none = {ORDER_COMPLETIONS.name: _empty(ORDER_COMPLETIONS).drop_columns(["case"])}
+    return none | _accompanying(publication, orders, publication.late)
+
+
+def _accompanying(publication: _Publication, orders: Orders, late: np.ndarray) -> dict[str, pa.Table]:
+    as_of = publication.as_of
+    return {
+        STALLED_ORDERS.name: stalled_rows(orders, publication.options, as_of),
+        COMPLETED_ORDERS.name: completed_rows(orders, as_of),
+        ROUTE_TIMES.name: route_rows(orders, as_of, publication.cases.entity, late),
+    }
 
 
 def stalled_rows(orders: Orders, options: CompletionOptions, as_of: Instant) -> pa.Table:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from forecasting.histories import changes
-from forecasting.task import Cases, Instant
+from forecasting.task import Instant
 from tasks.completion.orders import Orders
 from tasks.completion.output_columns import nullable
 
@@ -16,16 +16,15 @@ LATELY_DAYS, BEFORE_DAYS = 28, 84
 _DAY = np.timedelta64(1, "D")
 
 
-def route_rows(orders: Orders, cases: Cases, late: np.ndarray) -> pa.Table:
-    """A row of `route_times` for each pair of origin area and destination with an order that is open at the cutoff of
-    the cases (one for all) or was completed in the LATELY_DAYS + BEFORE_DAYS before it. `late`: float64 [n], each open
+def route_rows(orders: Orders, as_of: Instant, going: np.ndarray, late: np.ndarray) -> pa.Table:
+    """A row of `route_times` for each pair of origin area and destination with an order that is open at an instant
+    (`going`: int64 [n]) or was completed in the LATELY_DAYS + BEFORE_DAYS before it. `late`: float64 [n], each open
     order's probability of missing its promise, NaN without one."""
-    as_of = cases.cutoff[0]
     since = as_of - LATELY_DAYS * _DAY
     lately = _completed(orders, since, as_of, as_of)
     before = _completed(orders, since - BEFORE_DAYS * _DAY, since, as_of)
     key, width = _keys(orders)
-    every = np.concatenate([lately, before, cases.entity])
+    every = np.concatenate([lately, before, going])
     route = np.unique(key[every])
     of = np.searchsorted(route, key)  # meaningless for orders of no such route
     size = len(route)
@@ -37,8 +36,8 @@ def route_rows(orders: Orders, cases: Cases, late: np.ndarray) -> pa.Table:
     missed = orders.completed_at[promised] > orders.due_at[promised]
     counts = np.bincount(of[promised], minlength=size)
     told = ~np.isnan(late)
-    expected = np.bincount(of[cases.entity[told]], late[told], minlength=size)
-    there = np.bincount(of[cases.entity[told]], minlength=size) > 0
+    expected = np.bincount(of[going[told]], late[told], minlength=size)
+    there = np.bincount(of[going[told]], minlength=size) > 0
     middle = [orders.destination_latitude, orders.destination_longitude]
     latitude, longitude = (_medians(degrees[every], of[every], size) for degrees in middle)
     return pa.table(
@@ -46,7 +45,7 @@ def route_rows(orders: Orders, cases: Cases, late: np.ndarray) -> pa.Table:
             "origin": _texts(orders, "origin_area", route // width - 1),
             "destination": _texts(orders, "destination", route % width - 1),
             "completed": pa.array(np.bincount(of[lately], minlength=size), pa.int64()),
-            "open": pa.array(np.bincount(of[cases.entity], minlength=size), pa.int64()),
+            "open": pa.array(np.bincount(of[going], minlength=size), pa.int64()),
             "median_days": nullable(days(lately)),
             "before_days": nullable(days(before)),
             "late_share": nullable(

@@ -91,3 +91,9 @@ class CompletionTask:
         from tasks.completion.rows import rows
 
         return rows(dataset, self.options, cases, forecast)
+
+    def rows_without_cases(self, dataset: Orders, as_of: Instant) -> Mapping[str, pa.Table]:
+        """The stalled, the completed and the routes of an instant at which no order is open."""
+        from tasks.completion.publication import rows_of_none
+
+        return rows_of_none(dataset, self.options, as_of)

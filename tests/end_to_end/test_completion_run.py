@@ -121,3 +121,17 @@ def test_one_order_alone_and_none(shell: Completion) -> None:
     assert run["published"] and row["order_id"] == "1" and row["stage"] == "placed"
     assert pd.isna(row["late_probability"]) and row["completes_p10"] > END
     assert "1" in shell.page()
+
+
+def test_nothing_open_and_still_what_was_completed(shell: Completion) -> None:
+    shop = open_orders.shop(orders=150)
+    tables = shop.known(END)
+    tables["orders"] = tables["orders"][tables["orders"]["completed_at"].notna()]
+    shell.load(tables)
+    run = shell.night(END, code=3)
+    assert run["published"] and shell.view("current_order_completions").empty
+    since = tables["orders"]["completed_at"] >= END - 35 * DAY
+    outcome = shell.view("current_completed_orders")
+    assert set(outcome["order_id"]) == set(tables["orders"][since]["order_id"].astype(str)) and len(outcome)
+    assert run["rows"]["completed_orders"] == len(outcome) and not shell.view("current_route_times").empty
+    shell.page()

@@ -183,12 +183,34 @@ def test_shards_bring_the_same_rows_once() -> None:
     orders = orders_of(made_up(5), OPTIONS)
     whole = {name: table.drop_columns(["case"]) for name, table in published(orders).items()}
     again = orders_of(made_up(5), OPTIONS)
-    cases = cases_at(again, OPTIONS, AS_OF)
-    shards = list(publication_rows(CompletionTask(OPTIONS), again, cases, Guess(), shard=7))
+    shards = list(publication_rows(CompletionTask(OPTIONS), again, AS_OF, Guess(), shard=7))
     assert len(shards) > 3
     for name, table in whole.items():
         assert pa.concat_tables([shard[name] for shard in shards]).equals(table), name
     assert all(not len(shard[name]) for shard in shards[:-1] for name in list(whole)[1:])
+
+
+def test_where_no_order_is_open_the_rest_goes_out_all_the_same() -> None:
+    shop = made_up(5)
+    late = day(230)
+    done = [row for row in shop.orders if row["completed_at"] is not None and row["completed_at"] <= 229 * 24]
+    forgotten = order("forgotten", 3, origin_region="north", destination_region="south")
+    orders = orders_of(Shop([*done, forgotten], shop.order_events), OPTIONS)
+    (shard,) = publication_rows(CompletionTask(OPTIONS), orders, late, Guess())
+    assert [output.name for output in OUTPUTS] == list(shard) and not len(shard["order_completions"])
+    (stalled,) = shard["stalled_orders"].to_pylist()
+    assert stalled["order_id"] == "forgotten"
+
+    waiting = order("waiting", 229 * 24, origin_region="north", destination_region="south")
+    others = orders_of(Shop([*done, forgotten, waiting], shop.order_events), OPTIONS)
+    (beside,) = publication_rows(CompletionTask(OPTIONS), others, late, Guess())
+    assert len(beside["order_completions"]) == 1
+    for output in OUTPUTS:
+        assert shard[output.name].schema == beside[output.name].schema, output.name
+    for name in ("stalled_orders", "completed_orders"):
+        assert len(shard[name]) and shard[name].equals(beside[name]), name
+    assert sum(shard["route_times"]["completed"].to_pylist()) == sum(beside["route_times"]["completed"].to_pylist())
+    assert not any(shard["route_times"]["open"].to_pylist()) and len(shard["route_times"])
 
 
 def test_what_an_open_order_is_expected_to_miss_is_not_said_before_all_are_forecast() -> None:
