@@ -16,8 +16,8 @@ def stages(orders: Orders, cases: Cases) -> np.ndarray:
 
 
 def stages_at(orders: Orders, cases: Cases) -> np.ndarray:
-    """When each case's stage was reached, datetime64[us] [n], UTC."""
-    return orders.events.occurred_at[cases.columns["event"]]
+    """When each case's stage was reached by the source's own clock, datetime64[us] [n], UTC."""
+    return orders.events.columns["happened_at"][cases.columns["event"]]
 
 
 def due_days(orders: Orders, cases: Cases) -> np.ndarray:

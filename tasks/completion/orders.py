@@ -24,10 +24,11 @@ class Orders:
     """N orders, their status events, and when they were completed.
 
     `events`: histories of orders (entity: order_id; every order has at least the event PLACED, its first). Columns:
-    `status`, int32 code into `statuses`; of the case that the event makes, `as_of` and `cutoff`, datetime64[us]: its
-    own instant (or the one at which it became known), and the first cutoff that sees it. Events are withdrawn when
-    their order is cancelled (`Histories.withdrawn_at`). `statuses`: object [S] of str, PLACED first, the others
-    ascending.
+    `status`, int32 code into `statuses`; `happened_at`, datetime64[us], the source's own instant, where `occurred_at`
+    sets those of one instant a microsecond apart; of the case that the event makes, `as_of` and `cutoff`,
+    datetime64[us]: its own instant (or the one at which it became known), and the first cutoff that sees it. Events are
+    withdrawn when their order is cancelled (`Histories.withdrawn_at`). `statuses`: object [S] of str, PLACED first, the
+    others ascending.
 
     `placed_at`: datetime64[us] [N], UTC. `known_at`: when the order itself became known, at or after that.
     `completed_at`, `completion_known_at`: datetime64[us] [N], NaT where not completed; the completion counts at a

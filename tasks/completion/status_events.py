@@ -53,7 +53,7 @@ def status_events(table: pa.Table | None, orders: Records) -> tuple[Histories, n
             offsets,
             occurred,
             known,
-            {"status": codes, "as_of": as_of, "cutoff": cutoff},
+            {"status": codes, "happened_at": own, "as_of": as_of, "cutoff": cutoff},
             withdrawn_at=None if np.isnat(cancelled).all() else cancelled,
         ),
         statuses,

@@ -125,6 +125,17 @@ def test_cases_of_events_bear_the_instant_of_the_event() -> None:
     assert not any(len(tables[name]) for name in ("stalled_orders", "completed_orders", "route_times"))
 
 
+def test_stages_of_one_instant_were_all_reached_at_it() -> None:
+    events = [event("a", status, 30) for status in ("picked", "packed", "shipped")] + [event("b", "packed", 10)]
+    orders = orders_of(Shop([order("a", 10), order("b", 20)], events))
+    (a, b) = published(orders, CompletionOptions(), day(3))["order_completions"].to_pylist()
+    assert _utc(a["stage_at"]) == at(30) and _utc(b["stage_at"]) == at(20), "b's clocks differ"
+    cases = backtest_cases(orders, OPTIONS, at(0), at(100))
+    tables = rows(orders, OPTIONS, cases, Guess().predict(orders, cases))
+    found = [(_utc(row["stage_at"]) - START) / DAY * 24 for row in tables["order_completions"].to_pylist()]
+    assert found == [10, 20, 20, 30, 30, 30] and len(set(cases.cutoff.tolist())) == 6
+
+
 def test_one_case_of_a_backtest_is_no_publication() -> None:
     orders = orders_of(made_up(2), OPTIONS)
     case = backtest_cases(orders, OPTIONS, day(100), day(101)).take(np.array([0]))
