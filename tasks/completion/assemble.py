@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
+from forecasting.canonical import canonical
 from forecasting.clock import arrow_instants
 from forecasting.columns import is_text, numbers, present
 from forecasting.features.space import Weather
@@ -28,6 +29,10 @@ TAKEN = frozenset(
     | {"known_at", "origin", "origin_area", "destination", "route"}
 )
 """What no feature may be called: columns that play a part already, and names of the task's own."""
+
+
+_REQUIRED = {"orders": ("order_id", "placed_at"), "order_events": ("order_id", "occurred_at")}
+_LATER = ("completed_at", "cancelled_at")
 
 
 def needs(options: CompletionOptions) -> tuple[SourceNeed, ...]:
@@ -65,13 +70,15 @@ def assemble(sources: Mapping[str, pa.Table], options: CompletionOptions) -> Ord
     """The orders of checked sources (types as in `forecasting.schema`).
 
     Reads `orders`; `order_events`, `order_lines` (with `items`), `customers`, `calendar` and `weather` where they are
-    there. See `records_of`, `status_events`, `baskets` and `places_of` for what becomes of what. Raises DataError and
+    there. See `records_of`, `status_events`, `baskets` and `places_of` for what becomes of what. Neither the order of
+    rows nor how a database writes them down (`forecasting.canonical`) makes a difference. Raises DataError and
     ConfigurationError naming source and column where the tables cannot be used.
     """
     if "orders" not in sources:
         raise DataError(
             "there are no orders.", source="orders", remedy="Map `orders` under [sources] in forecasting.toml."
         )
+    sources = {name: canonical(rows, name, _REQUIRED.get(name, ()), _LATER) for name, rows in sources.items()}
     table = sources["orders"]
     orders = records_of(table)
     events, statuses = status_events(sources.get("order_events"), orders)

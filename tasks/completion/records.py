@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from forecasting.clock import arrow_instants
 from forecasting.columns import find, labels, objects, present
-from forecasting.schema import DataError
 
 TICK = np.timedelta64(1, "us")
 """Instants are whole microseconds: what is known at one counts at every cutoff later than a tick before it."""
@@ -40,21 +39,16 @@ class Records:
 
 
 def records_of(table: pa.Table) -> Records:
-    """The orders of the source `orders`, by these rules.
+    """The orders of the source `orders`, in its `forecasting.canonical` form, by these rules.
 
     - Of several versions of an order the first that became known counts, in all its figures and its promise; when it
       was completed or cancelled is heard from whichever version tells first.
     - A completion before the order was placed is one at that very instant. It counts from when it is known.
     - A cancellation counts from when it is known, and no sooner than the order. After a completion that counted by
       then, it is a return and not looked at; a completion that comes after it is not looked at either.
-
-    Raises DataError where an id or an instant is missing.
     """
     code, names = labels(table["order_id"])
     placed = arrow_instants(table["placed_at"])
-    for column, missing in (("order_id", code < 0), ("placed_at", np.isnat(placed))):
-        if missing.any():
-            raise DataError("a value is missing.", source="orders", column=column, row=int(missing.argmax()))
     ids, rank = np.unique(objects(names).astype(str), return_inverse=True)
     order = rank.astype(np.int64)[code]
     known = placed

@@ -8,21 +8,20 @@ import pyarrow as pa
 from forecasting.clock import arrow_instants
 from forecasting.columns import labels, objects, present
 from forecasting.histories import Histories, changes
-from forecasting.schema import DataError
 from tasks.completion.orders import PLACED
 from tasks.completion.records import TICK, Records
 
 
 def status_events(table: pa.Table | None, orders: Records) -> tuple[Histories, np.ndarray]:
-    """(`events`, `statuses`) as in `Orders`, from the source `order_events`, by these rules.
+    """(`events`, `statuses`) as in `Orders`, from the source `order_events` in its `forecasting.canonical` form, by
+    these rules.
 
     - Every order has an event PLACED of its own. An event of that status at that very instant is the same one.
     - Events of unknown orders play no part, nor those without a status.
     - What is stamped before its order was placed happened when it was placed: clocks differ, and nothing could be known
       before. No event is known before its order.
-    - Events of one instant keep the order of the source and stand a microsecond apart.
-
-    Raises DataError where an id or an instant is missing.
+    - Events of one instant stand a microsecond apart: first what was stamped earlier, then what was known earlier, then
+      the status that was ever heard of earlier.
     """
     count = len(orders.ids)
     order, text, occurred, known = _told(table, orders)
@@ -77,27 +76,36 @@ def spread(entity: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def _told(table: pa.Table | None, orders: Records) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(order int64, status object, occurred_at, known_at) of the events that tell of known orders, in the order of the
-    source."""
+    """(order int64, status object, occurred_at, known_at) of the events that tell of known orders; those of one instant
+    in the order in which they are to stand."""
     if table is None or not len(table):
         instants = np.empty(0, "datetime64[us]")
         return np.empty(0, np.int64), np.empty(0, object), instants, instants
     code, ids = labels(table["order_id"])
     status, names = labels(table["status"])
     occurred = arrow_instants(table["occurred_at"])
-    for column, missing in (("order_id", code < 0), ("occurred_at", np.isnat(occurred))):
-        if missing.any():
-            raise DataError("a value is missing.", source="order_events", column=column, row=int(missing.argmax()))
     order = np.append(orders.find(ids), np.int32(-1))[code].astype(np.int64)
     text = np.append(objects(names), "")[status]
     itself = (text == PLACED) & (occurred == orders.placed_at[order]) if len(orders.ids) else order < 0
     kept = np.flatnonzero((order >= 0) & (status >= 0) & ~itself)
-    order = order[kept]
-    occurred = np.maximum(occurred[kept], orders.placed_at[order])
+    order, status, stamped = order[kept], status[kept], occurred[kept]
+    occurred = np.maximum(stamped, orders.placed_at[order])
     known = np.maximum(occurred, orders.known_at[order])
     if present(table, ["known_at"]):
         known = np.fmax(known, arrow_instants(table["known_at"])[kept])
-    return order, text[kept], occurred, known
+    rank = _heard_first(status, np.maximum(occurred + TICK, known), len(names))
+    place = np.lexsort((rank[status], known, stamped))
+    return order[place], text[kept[place]], occurred[place], known[place]
+
+
+def _heard_first(status: np.ndarray, heard: np.ndarray, count: int) -> np.ndarray:
+    """The rank of each of `count` statuses by when it was first heard of, int64, so that none still to come changes how
+    others follow each other; of several the first by name. `heard`: datetime64[us] [R], when each event was."""
+    first = np.full(count, np.iinfo(np.int64).max)
+    np.minimum.at(first, status, heard.astype(np.int64))
+    rank = np.empty(count, np.int64)
+    rank[np.argsort(first, kind="stable")] = np.arange(count)  # a canonical column has its names ascending
+    return rank
 
 
 def _cases(
