@@ -66,7 +66,8 @@ class OperationalTime:
 
         An hour's weight is its count against what the product of its weekday's and its hour's own factors promises,
         each shrunk as a Gamma prior worth a number of events at the usual rate does. That of holidays is their count
-        against the level of the weeks around them. Days between the first event and the last count as watched.
+        against the level of the weeks around them. Days between that of the first event and that of the last count as
+        watched; these two, of which only a part may have been seen, and their events do not.
         """
         at = np.asarray(at, "datetime64[us]")
         there = ~np.isnat(at)
@@ -76,8 +77,11 @@ class OperationalTime:
         wall = wall_clock(at[there], timezone)
         row = np.broadcast_to(clock._row(None if region is None else np.asarray(region)[there]), wall.shape)
         day = wall.astype("datetime64[D]")
-        first, last = day.min(), day.max()
-        days = first + np.arange(int((last - first).astype(int)) + 1)
+        first, last = day.min() + 1, day.max()
+        whole = (day >= first) & (day < last)
+        if not whole.any():
+            return clock
+        wall, row, day, days = wall[whole], row[whole], day[whole], np.arange(first, last)
         off = np.stack([np.isin(days, held) for held in clock._holidays_of_rows])
         weekday = (days - _ZERO.astype("datetime64[D]")).astype(np.int64) % 7
         place = (day - first).astype(np.int64)

@@ -155,6 +155,15 @@ def test_few_events_leave_calendar_time_nearly_as_it_is() -> None:
     assert (nothing.weights == 1).all() and nothing.holiday == 1
 
 
+def test_days_seen_in_part_say_nothing_of_their_weekday() -> None:
+    """A shop that never sleeps, from a Monday's evening to a Friday's noon."""
+    seconds = np.random.default_rng(0).uniform(18 * 3600, (4 * 24 + 12) * 3600, 40_000)
+    at = np.datetime64("2024-01-01", "us") + (seconds * 1e6).astype("timedelta64[us]")
+    assert np.abs(OperationalTime.fit(at).weights - 1).max() < 0.2
+    in_two_days = at[at < np.datetime64("2024-01-03")]
+    assert (OperationalTime.fit(in_two_days).weights == 1).all()
+
+
 def test_no_hour_stands_still() -> None:
     """Days without times: all happen at midnight."""
     at = np.datetime64("2024-01-01", "us") + np.repeat(np.arange(200), 50) * DAY
