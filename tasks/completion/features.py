@@ -7,12 +7,11 @@ import numpy as np
 from forecasting.task import Cases
 from tasks.completion.backlog import backlog_figures
 from tasks.completion.case_facts import due_days, first_statuses, stages
-from tasks.completion.lately import lately_figures, recent_of
+from tasks.completion.lately import lately_figures
 from tasks.completion.options import CompletionOptions
 from tasks.completion.orders import Orders
 from tasks.completion.own_events import own_figures, own_steps
-from tasks.completion.past import Past
-from tasks.completion.pools import pooled
+from tasks.completion.recent import recent
 from tasks.completion.season import season_figures
 from tasks.completion.skies import weather_figures
 from tasks.completion.snapshot import Snapshot, Steps
@@ -29,13 +28,13 @@ _DAY = np.timedelta64(1, "D")
 def snapshot_of(orders: Orders, cases: Cases, options: CompletionOptions) -> Snapshot:
     """What `cases` see of `orders` (class `Snapshot`). Features and their order depend on the columns and stages that
     there are and on the options, never on the cases."""
-    due, past = due_days(orders, cases), orders.once(Past.of)
+    due = due_days(orders, cases)
     figures = own_figures(orders, cases, orders.once(first_statuses)[:MOST_STAGES])
     figures |= season_figures(orders, cases)
     figures |= _statics(orders, cases, due)
     figures |= weather_figures(orders, cases)
     figures |= backlog_figures(orders, cases)
-    figures |= {f"lately:{name}": values for name, values in lately_figures(orders, cases, past).items()}
+    figures |= {f"lately:{name}": values for name, values in lately_figures(orders, cases).items()}
     features = np.column_stack([values.astype(np.float32) for values in figures.values()])
     return Snapshot(
         features=features,
@@ -53,8 +52,7 @@ def snapshot_of(orders: Orders, cases: Cases, options: CompletionOptions) -> Sna
 
 def _latest(orders: Orders, cases: Cases, length: int) -> dict[str, Steps]:
     """The latest orders of the same origin and route."""
-    past = orders.once(Past.of)
-    return {name: recent_of(past, cases, pooled(orders, name), length) for name in GROUPS}
+    return {name: recent(orders, cases, name, length, pool=True) for name in GROUPS}
 
 
 def _statics(orders: Orders, cases: Cases, due: np.ndarray) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,10 +13,7 @@ from tasks.completion.heard import microseconds
 from tasks.completion.levels import Levels
 from tasks.completion.orders import PLACED, Orders
 from tasks.completion.past import Past
-from tasks.completion.recent import recent, recent_of
 from tasks.completion.spans import gaps
-
-__all__ = ["lately_figures", "recent", "recent_of"]
 
 MOST_STATUSES = 6
 """Gaps are told for so many statuses, the first that ever occurred."""
@@ -23,13 +21,13 @@ MOST_STATUSES = 6
 NEIGHBOURHOODS = {"near": 0.5, "around": 2.0}
 """Cells around the destination by name, and how many degrees they are wide and high: some 50 and 200 kilometres."""
 
+_ORIGINS = ("origin", "origin_area")
 _SHORT, _MIDDLE, _LONG = 7, 28, 90
 _GAP_PRIOR = 4.0
 
 
-def lately_figures(orders: Orders, cases: Cases, past: Past | None = None) -> Mapping[str, np.ndarray]:
-    """Figures by name, float64 [n], NaN where unknown, each as of its case's cutoff. `past`: of the same orders, where
-    it is there already.
+def lately_figures(orders: Orders, cases: Cases) -> Mapping[str, np.ndarray]:
+    """Figures by name, float64 [n], NaN where unknown, each as of its case's cutoff.
 
     `expected`: the mean log of the days that remained on its route from the case's stage to completion, of what was
     completed in the last 90 days (class `Expected`). `all_7d`, `all_28d`: by how much orders completed in the last
@@ -39,24 +37,52 @@ def lately_figures(orders: Orders, cases: Cases, past: Past | None = None) -> Ma
     of the days that went by before events of a status, of all orders in the last 28 days and of the same origin or area
     of origin, drawn towards that.
     """
-    past = Past.of(orders) if past is None else past
+    past, told = orders.once(Past.of), orders.once(_Told.of)
     cutoff = microseconds(cases.cutoff)
     status = past.status[cases.columns["event"]]
-    return _surprises(past, cases.entity, status, cutoff) | _gaps(past, cases.entity, cutoff)
+    figures = {"expected": past.expected.at(cases.entity, status, cutoff)}
+    return figures | _surprises(told, cases.entity, status, cutoff) | _gaps(told, cases.entity, cutoff)
 
 
-def _surprises(past: Past, order: np.ndarray, status: np.ndarray, cutoff: np.ndarray) -> dict[str, np.ndarray]:
-    orders, count = past.orders, len(past.orders.statuses)
-    figures = {"expected": past.expected.at(order, status, cutoff)}
-    surprise = past.remaining.log_days - past.expected.at_event[past.remaining.event]
-    known = np.isfinite(surprise)
-    told, surprise = past.remaining.take(known), surprise[known]
-    levels = Levels.of(told, np.zeros(len(orders), np.int64), count, surprise)
+@dataclass(frozen=True, eq=False)
+class _Told:
+    """What is averaged, indexed by those who did it; no case has a part in it. `surprises`, by the status that spans
+    began with, of all orders and by name of a label or neighbourhood; `gaps`, by the status that ended them, of all
+    orders and by origin. `codes`: the statuses of which gaps are told, by code."""
+
+    surprises: Levels
+    surprises_by: Mapping[str, Levels]
+    gaps: Levels
+    gaps_by: Mapping[str, Levels]
+    codes: Mapping[int, str]
+
+    @staticmethod
+    def of(orders: Orders) -> _Told:
+        """Of all orders."""
+        past, count = orders.once(Past.of), len(orders.statuses)
+        surprise = past.remaining.log_days - past.expected.at_event[past.remaining.event]
+        known = np.isfinite(surprise)
+        spans, surprise = past.remaining.take(known), surprise[known]
+        between = gaps(orders, past.heard)
+        everybody = np.zeros(len(orders), np.int64)
+        labels = {**orders.labels, **_neighbourhoods(orders)}
+        origins = {name: orders.labels[name] for name in _ORIGINS if name in orders.labels}
+        named = set(orders.once(first_statuses)[:MOST_STATUSES]) - {PLACED}
+        return _Told(
+            Levels.of(spans, everybody, count, surprise),
+            {name: Levels.of(spans, label, count, surprise) for name, label in labels.items()},
+            Levels.of(between, everybody, count, between.log_days),
+            {name: Levels.of(between, label, count, between.log_days) for name, label in origins.items()},
+            {code: name for code, name in enumerate(orders.statuses) if name in named},
+        )
+
+
+def _surprises(told: _Told, order: np.ndarray, status: np.ndarray, cutoff: np.ndarray) -> dict[str, np.ndarray]:
+    figures = {}
     for days in (_SHORT, _MIDDLE):
-        figures[f"all_{days}d"], _ = levels.at(order, status, cutoff, days, np.zeros(len(order)))
+        figures[f"all_{days}d"], _ = told.surprises.at(order, status, cutoff, days, np.zeros(len(order)))
     every = figures[f"all_{_MIDDLE}d"]
-    for name, label in {**orders.labels, **_neighbourhoods(orders)}.items():
-        levels = Levels.of(told, label, count, surprise)
+    for name, levels in told.surprises_by.items():
         for days in (_MIDDLE, _LONG):
             figures[f"{name}_{days}d"], number = levels.at(order, status, cutoff, days, every)
             figures[f"{name}_{days}d_count"] = np.log1p(number)
@@ -72,24 +98,14 @@ def _neighbourhoods(orders: Orders) -> dict[str, np.ndarray]:
     return {name: np.where(known, cell, -1).astype(np.int64) for name, cell in cells.items()}
 
 
-def _gaps(past: Past, order: np.ndarray, cutoff: np.ndarray) -> dict[str, np.ndarray]:
-    orders, count = past.orders, len(past.orders.statuses)
-    spans = gaps(orders, past.heard)
-    everywhere = Levels.of(spans, np.zeros(len(orders), np.int64), count, spans.log_days)
-    groups = [name for name in ("origin", "origin_area") if name in orders.labels]
-    levels = {name: Levels.of(spans, orders.labels[name], count, spans.log_days) for name in groups}
+def _gaps(told: _Told, order: np.ndarray, cutoff: np.ndarray) -> dict[str, np.ndarray]:
     unknown = np.full(len(order), np.nan)
     figures = {}
-    named = set(orders.once(first_statuses)[:MOST_STATUSES]) - {PLACED}
-    for code, name in enumerate(orders.statuses):
-        if name not in named:
-            continue
+    for code, name in told.codes.items():
         status = np.full(len(order), code)
-        every, _ = everywhere.at(order, status, cutoff, _MIDDLE, unknown)
+        every, _ = told.gaps.at(order, status, cutoff, _MIDDLE, unknown)
         figures[f"gap@{name}_all"] = every
-        for group in groups:
+        for group, levels in told.gaps_by.items():
             for days in (_MIDDLE, _LONG):
-                figures[f"gap@{name}_{group}_{days}d"], _ = levels[group].at(
-                    order, status, cutoff, days, every, _GAP_PRIOR
-                )
+                figures[f"gap@{name}_{group}_{days}d"], _ = levels.at(order, status, cutoff, days, every, _GAP_PRIOR)
     return figures

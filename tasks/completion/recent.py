@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from forecasting.task import Cases
 from tasks.completion.heard import DAY, NEVER, log_days, microseconds
 from tasks.completion.orders import Orders
 from tasks.completion.past import Past
+from tasks.completion.pools import pooled
 from tasks.completion.snapshot import Steps
 
 NAMES = (
@@ -35,21 +36,15 @@ _NEAR_KM = 50.0
 _BLOCK = 1 << 14
 
 
-def recent(orders: Orders, cases: Cases, group: str, length: int, past: Past | None = None) -> Steps:
+def recent(orders: Orders, cases: Cases, group: str, length: int, *, pool: bool = False) -> Steps:
     """The last `length` orders of the same `group` (a name of `Orders.labels`) that were completed, or are open and
     took longer already than was expected when they were placed, as each cutoff sees them: by the time at which that was
-    heard or happened, newest last. `codes`: the status of the latest event. `past`: of the same orders, where it is
-    there already. A case without a group has no steps.
+    heard or happened, newest last. `codes`: the status of the latest event. A case without a group has no steps;
+    with `pool`, orders without one are one group (`tasks.completion.pools`).
     """
-    past = Past.of(orders) if past is None else past
-    return recent_of(past, cases, orders.labels.get(group, np.full(len(orders), -1)), length)
-
-
-def recent_of(past: Past, cases: Cases, label: np.ndarray, length: int) -> Steps:
-    """The same for groups by `label`, int [N], -1 for none."""
-    rows = _told(past, label)
+    past, told = orders.once(Past.of), orders.once(_ToldBy(group, pool))
     blocks = [
-        _block(past, rows, cases.take(np.arange(start, min(start + _BLOCK, len(cases)))), label, length)
+        _block(past, told, cases.take(np.arange(start, min(start + _BLOCK, len(cases)))), length)
         for start in range(0, max(len(cases), 1), _BLOCK)
     ]
     return replace(
@@ -58,6 +53,27 @@ def recent_of(past: Past, cases: Cases, label: np.ndarray, length: int) -> Steps
         codes=np.concatenate([block.codes for block in blocks]),
         lengths=np.concatenate([block.lengths for block in blocks]),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Told:
+    """`label`: int [N], the group of each order, -1 for none. `rows`: what is told of each group (`_told`)."""
+
+    label: np.ndarray
+    rows: Histories
+
+
+@dataclass(frozen=True)
+class _ToldBy:
+    """What `Orders.once` makes for a group: no case has a part in it."""
+
+    group: str
+    pool: bool
+
+    def __call__(self, orders: Orders) -> _Told:
+        label = orders.labels.get(self.group, np.full(len(orders), -1))
+        label = pooled(orders, self.group) if self.pool else label
+        return _Told(label, _told(orders.once(Past.of), label))
 
 
 def _told(past: Past, label: np.ndarray) -> Histories:
@@ -90,8 +106,8 @@ def _told(past: Past, label: np.ndarray) -> Histories:
     )
 
 
-def _block(past: Past, rows: Histories, cases: Cases, label: np.ndarray, length: int) -> Steps:
-    orders = past.orders
+def _block(past: Past, told: _Told, cases: Cases, length: int) -> Steps:
+    orders, label, rows = past.orders, told.label, told.rows
     n = len(cases)
     values = np.zeros((n, length, len(NAMES)), np.float32)
     codes = np.full((n, length), -1, np.int32)

@@ -180,7 +180,7 @@ def test_the_latest_orders_of_a_group(shop: tuple[Plain, Cases], group: str) -> 
     orders, past = plain.orders, Past.of(plain.orders)
     label, destination = orders.labels[group], orders.labels["destination"]
     gone = np.minimum(plain.done, microseconds(orders.cancelled_at) + 1)
-    found = recent(orders, cases, group, 4, past)
+    found = recent(orders, cases, group, 4)
     assert found.names == NAMES and found.values.shape == (len(cases), 4, len(NAMES))
     kinds = set()
     for case, mine in enumerate(cases.entity):
@@ -277,3 +277,15 @@ def test_shops_of_hours_of_months_and_of_nothing() -> None:
     assert np.isnan(found["expected"]).all() and (found["all_7d"] == 0).all()
     empty = random_orders(0)
     assert all(len(values) == 0 for values in lately_figures(empty, event_cases(empty)).values())
+
+
+def test_a_second_shard_builds_no_index_anew(shop: tuple[Plain, Cases], monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, cases = shop
+    whole, latest = lately_figures(plain.orders, cases), recent(plain.orders, cases, "origin", 3, pool=True)
+    monkeypatch.setattr("tasks.completion.lately.Levels.of", None)
+    monkeypatch.setattr("tasks.completion.recent._told", None)
+    part = np.arange(3, len(cases), 4)
+    for name, values in lately_figures(plain.orders, cases.take(part)).items():
+        assert values.tobytes() == whole[name][part].tobytes(), name
+    again = recent(plain.orders, cases.take(part), "origin", 3, pool=True)
+    assert again.values.tobytes() == latest.values[part].tobytes() and (again.codes == latest.codes[part]).all()
