@@ -26,6 +26,9 @@ LEAST_JUDGED = 100
 _SHRINK = 200.0
 """Completed cases that count as much as leaving widths as they are."""
 
+_TRUST = 0.5
+"""Power of what a slice of ever so many cases says: the weeks to come are another slice, and not quite like it."""
+
 _NARROWEST, _WIDEST = 0.6, 1.7
 _FURTHEST = 4.0
 _Z90 = 1.2815515655446004
@@ -57,7 +60,7 @@ class Width:
         score = _score(quantiles, outcome.days)
         low, middle, high = _kaplan_meier(score, outcome.completed, (0.1, 0.5, 0.9))
         middle = middle if np.isfinite(middle) else 0.0
-        trust = completed / (completed + _SHRINK)
+        trust = _TRUST * completed / (completed + _SHRINK)
 
         def factor(reach: float) -> float:
             if not np.isfinite(reach):

@@ -22,7 +22,7 @@ from tasks.completion.options import CompletionOptions
 from tasks.completion.orders import Orders
 from tasks.completion.outcomes import Outcomes, outcomes
 from tasks.completion.snapshot import Snapshot
-from tasks.completion.speed import log_speed
+from tasks.completion.speed import log_speed, log_speed_ahead
 from tasks.completion.training import Effort, fit_network
 from tasks.completion.training_cases import training_cases
 from tasks.completion.view import View
@@ -62,7 +62,7 @@ class CompletionModel:
         if not len(cases):
             return forecast_of(np.ones((0, len(LEVELS))))
         snapshot = snapshot_of(dataset, cases, self.options)
-        rate = self.view.rate(snapshot, log_speed(dataset, cases))
+        rate = self.view.rate(snapshot, log_speed_ahead(dataset, cases))
         operational = self.width.of(self.network.quantiles(self.view.of(snapshot))) / rate[:, None]
         clock = self.clock.with_holidays(dataset.holidays, _regions(dataset))
         place = _places(dataset, cases)

@@ -14,20 +14,13 @@ EXPECTED = "lately:expected"
 OFFSET = 0.5
 """Power of what is expected of a route that is taken as given, for the network to add the rest."""
 
-_SEASONS = ("year_", "month_")
-_CROWDED = ("destination_", "origin_area_")
-_CROWDS = ("_open", "_came", "_waiting")
-
 
 def shown(name: str) -> bool:
-    """Whether the network sees a figure. What is alike for all orders of a day (the season, what all did lately, how
-    much is on its way to a place against what is usual) tells in training which day it was, whose orders it then knows
-    by heart; how fast things move of late is told by the speed of time instead."""
-    if name.startswith(_SEASONS) or name.startswith("lately:all_") or "_all" in name or name.endswith("_pace"):
-        return False
-    if name.startswith(_CROWDED) and any(word in name for word in _CROWDS):
-        return False
-    return not (name.startswith("lately:") and name.endswith("_28d"))
+    """Whether the network sees a figure. What is alike for many orders of a day (what all did lately, or any group in
+    the last weeks, backlogs against the usual) tells in training which day it was, whose orders it then knows by heart;
+    how fast things move of late is told by the speed of time instead."""
+    lately = name.startswith("lately:") and (name.startswith("lately:all_") or name.endswith(("_all", "_28d")))
+    return not (lately or name.endswith("_pace"))
 
 
 @dataclass(frozen=True)
