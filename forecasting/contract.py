@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from forecasting import artifacts, clock
 from forecasting.pipeline import publication_rows
 from forecasting.schema import SOURCES, ForecastingError, Kind, OutputTable
-from forecasting.task import Alerting, Cases, Example, Fit, Instant, Model, Task
+from forecasting.task import Accompanied, Alerting, Cases, Example, Fit, Instant, Model, Task
 
 ARROW_TYPES: Mapping[Kind, pa.DataType] = {
     Kind.ID: pa.string(),
@@ -227,14 +227,22 @@ class _Suite:
             _expect(score.loss.shape == score.entity.shape, f"{name}: not one entity for each loss")
 
     def check_rows(self) -> None:
-        """Rows of model and baselines have the declared columns, types and nulls, and unique keys."""
+        """Rows of model and baselines have the declared columns, types and nulls, and unique keys; so have those of no
+        case, where the task has any."""
         forecasters = {"model": self.model, **self.task.baselines(self.dataset, self.example.as_of)}
         declared = {output.name: output for output in self.task_class.spec.outputs}
         for subject, forecaster in forecasters.items():
             for tables in publication_rows(self.task, self.dataset, self.example.as_of, forecaster):
-                _expect(tables.keys() == declared.keys(), f"{subject} makes tables {sorted(tables)}")
-                for name, table in tables.items():
-                    _check_table(f"{subject}: {name}", table, declared[name])
+                _check_tables(subject, tables, declared)
+        if isinstance(self.task, Accompanied):
+            alone = self.task.rows_without_cases(self.dataset, self.example.as_of)
+            _check_tables("rows without cases", alone, declared)
+
+
+def _check_tables(subject: str, tables: Mapping[str, pa.Table], declared: Mapping[str, OutputTable]) -> None:
+    _expect(tables.keys() == declared.keys(), f"{subject} makes tables {sorted(tables)}")
+    for name, table in tables.items():
+        _check_table(f"{subject}: {name}", table, declared[name])
 
 
 def _check_table(what: str, table: pa.Table, output: OutputTable) -> None:
