@@ -24,6 +24,13 @@ from sqlalchemy.engine import make_url
 from db import migrate
 from db.engines import Warehouse, open_warehouse
 
+_LONG = ("faults", "end_to_end", "examples")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that take long come first, so that no process is left with one when the other has none."""
+    items.sort(key=lambda item: item.path.parent.name not in _LONG)
+
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:

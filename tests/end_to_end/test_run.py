@@ -6,6 +6,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 from program import Program, write_shop
+from shell import Shell
 
 from db.engines import open_warehouse
 
@@ -22,10 +23,10 @@ def _view(program: Program, name: str) -> pd.DataFrame:
 
 
 def test_a_night_from_files_to_orders(program: Program) -> None:
-    files = write_shop(program.directory)
+    files, shell = write_shop(program.directory), Shell(program)
     for source in ("sales", "items", "stock", "supply"):
-        program("load", source, str(files[source]))
-    checked = program.document("check")
+        shell("load", source, str(files[source]))
+    checked = shell.document("check")
     assert checked["exit_code"] == 0
 
     run = program.document("run", "demand", "--as-of", "2024-05-01")["runs"][0]
@@ -40,27 +41,28 @@ def test_a_night_from_files_to_orders(program: Program) -> None:
     assert (program.directory / "var/reports/demand/inventory.html").is_file()
 
     # The same slot is not run twice, and an older night leaves what is published alone.
-    program("run", "demand", "--as-of", "2024-05-01", code=5)
-    older = program.document("run", "demand", "--as-of", "2024-04-28", "--slot", "2024-04-28")["runs"][0]
+    shell("run", "demand", "--as-of", "2024-05-01", code=5)
+    older = shell.document("run", "demand", "--as-of", "2024-04-28", "--slot", "2024-04-28")["runs"][0]
     assert not older["published"]
     assert set(_view(program, "current_demand_forecasts")["run_id"]) == {run["run_id"]}
 
     # The next night needs no training, and says the same of the same past.
-    later = program.document("run", "demand", "--as-of", "2024-05-02", "--slot", "2024-05-02")["runs"][0]
+    later = shell.document("run", "demand", "--as-of", "2024-05-02", "--slot", "2024-05-02")["runs"][0]
     assert later["published"] and not later["trained"] and later["model_id"] == run["model_id"]
-    status = program.document("status", code=1)  # the shop's clock stopped in 2024: stale
+    status = shell.document("status", code=1)  # the shop's clock stopped in 2024: stale
     assert status["tasks"][0]["stale"]
-    program("models")
-    program("report")
+    shell("models")
+    shell("report")
 
 
 def test_backtest_says_what_we_would_have_said(program: Program) -> None:
-    files = write_shop(program.directory)
+    files, shell = write_shop(program.directory), Shell(program)
     for source in ("sales", "supply"):
-        program("load", source, str(files[source]))
-    program("backtest", "demand", "--from", "2024-04-01", "--to", "2024-05-27", "--out", "said", code=(0, 3))
-    forecasts = pq.read_table(program.directory / "said" / "demand_forecasts.parquet").to_pandas()
-    plan = pq.read_table(program.directory / "said" / "reorder_plan.parquet").to_pandas()
+        shell("load", source, str(files[source]))
+    said = program.directory / "said"
+    shell("backtest", "demand", "--from", "2024-04-01", "--to", "2024-05-27", "--out", str(said), code=(0, 3))
+    forecasts = pq.read_table(said / "demand_forecasts.parquet").to_pandas()
+    plan = pq.read_table(said / "reorder_plan.parquet").to_pandas()
     assert sorted(forecasts["cutoff"].unique()) == [
         pd.Timestamp("2024-04-01", tz="UTC"),
         pd.Timestamp("2024-04-29", tz="UTC"),
@@ -75,6 +77,7 @@ def test_too_many_bad_rows_change_nothing(program: Program) -> None:
     sales = pd.read_csv(files["sales"]).astype({"quantity": object})
     sales.loc[sales.index % 5 == 0, "quantity"] = "a lot"
     sales.to_csv(files["sales"], index=False)
-    program("load", "sales", str(files["sales"]), code=4)
-    program("run", "demand", "--as-of", "2024-05-01", code=4)
+    shell = Shell(program)
+    shell("load", "sales", str(files["sales"]), code=4)
+    shell("run", "demand", "--as-of", "2024-05-01", code=4)
     assert _view(program, "current_demand_forecasts").empty

@@ -1,6 +1,7 @@
 """kill -9 at random points of a run: readers of `current_*` see one whole run or the other, and nobody cleans up.
 
-FAULT_POINTS says how many points for each database (`make faults` tries twenty).
+FAULT_POINTS says how many points for each database (`make faults` tries twenty). Without it each task is killed once,
+on one database or the other in turn.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import sqlalchemy as sa
 import wish_shops
 from expected_alerts import Rules, replayed
 from program import Program, write_shop
+from shell import Shell
 
 from db.engines import Warehouse, open_warehouse
 
@@ -99,9 +101,12 @@ JOBS = [
 
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: job.task)
 def test_no_kill_shows_half_a_run(program: Program, job: Job) -> None:
-    files = job.write(program.directory)
+    on_sqlite = program.url.startswith("sqlite")
+    if "FAULT_POINTS" not in os.environ and on_sqlite != (JOBS.index(job) % 2 == 0):
+        pytest.skip("its turn is on the other database; `make faults` kills it on both")
+    files, shell = job.write(program.directory), Shell(program)
     for source in job.sources:
-        program("load", source, str(files[source]))
+        shell("load", source, str(files[source]))
     began = time.monotonic()
     program("run", job.task, *_night(0), code=(0, 3))
     whole = time.monotonic() - began
@@ -117,8 +122,8 @@ def test_no_kill_shows_half_a_run(program: Program, job: Job) -> None:
                 process.send_signal(signal.SIGKILL)
                 process.wait()
                 survived += not complaints
-            program("run", job.task, *_night(job.points + 1), code=(0, 3))
-            program("run", job.task, *_night(job.points), code=(0, 3, 5))  # a killed slot is free again, or was done
+            shell("run", job.task, *_night(job.points + 1), code=(0, 3))
+            shell("run", job.task, *_night(job.points), code=(0, 3, 5))  # a killed slot is free again, or was done
         assert not complaints, complaints[:3]
         assert _seen(warehouse, job.rows)[1] == job.rows
         if job.task == "churn":
