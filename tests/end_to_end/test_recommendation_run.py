@@ -7,24 +7,20 @@ from pathlib import Path
 import pandas as pd
 import sqlalchemy as sa
 import wish_shops
-from click.testing import CliRunner
 from program import Program
+from shell import Shell
 from wish_shops import END
 
 from db.engines import open_warehouse
-from forecasting.app.main import cli
 
 COLUMNS = ["entity_kind", "entity_id", "rank", "item_id", "score", "reason"]
 NIGHT = ("run", "recommendation", "--as-of", END)
 
 
 def _load(program: Program, tables: dict[str, pd.DataFrame]) -> dict[str, Path]:
-    """In this process, which is quicker."""
     files = wish_shops.write(program.directory, tables)
-    where = ["--warehouse", program.url, "--config", str(program.directory / "forecasting.toml")]
     for source, file in files.items():
-        result = CliRunner().invoke(cli, [*where, "load", source, str(file)])
-        assert result.exit_code == 0, result.output
+        Shell(program)("load", source, str(file))
     return files
 
 
@@ -52,7 +48,8 @@ def test_nights_of_a_shop_with_sessions(program: Program) -> None:
     files = _load(program, {source: table for source, table in tables.items() if source != "interactions"})
     tables["interactions"].to_csv(files["items"].with_name("clicks.csv"), index=False)
     program("load", "interactions", "clicks.csv")
-    checked = program.document("check")
+    shell = Shell(program)
+    checked = shell.document("check")
     assert checked["exit_code"] == 0 and checked["tasks"][0]["ready"]
     missed = " ".join(checked["tasks"][0]["notes"])
     assert "runs without weather" in missed and "locations" not in missed, "those matter to orders alone"
@@ -72,8 +69,8 @@ def test_nights_of_a_shop_with_sessions(program: Program) -> None:
     assert "Thing number 5" in page
 
     # The same slot is not run twice; the next night needs no training; the same night from scratch says the same.
-    program(*NIGHT, code=5)
-    later = program.document("run", "recommendation", "--as-of", "2024-05-02", "--slot", "2024-05-02")["runs"][0]
+    shell(*NIGHT, code=5)
+    later = shell.document("run", "recommendation", "--as-of", "2024-05-02", "--slot", "2024-05-02")["runs"][0]
     assert later["published"] and not later["trained"] and later["model_id"] == run["model_id"]
     again = program.document(*NIGHT, "--retrain", "always", "--force")["runs"][0]
     assert again["trained"] and again["model_id"] != run["model_id"]
@@ -83,9 +80,9 @@ def test_nights_of_a_shop_with_sessions(program: Program) -> None:
         rows.drop(columns="run_id").sort_values(key, ignore_index=True),
         check_exact=True,
     )
-    status = program.document("status", code=1)  # the shop's clock stopped in 2024: stale
+    status = shell.document("status", code=1)  # the shop's clock stopped in 2024: stale
     assert [task["task"] for task in status["tasks"]] == ["recommendation"] and status["tasks"][0]["champion"]
-    program("report", "merchandising")
+    shell("report", "merchandising")
 
 
 def test_backtest_of_sessions(program: Program) -> None:
@@ -95,8 +92,10 @@ def test_backtest_of_sessions(program: Program) -> None:
     inside = events["occurred_at"].between("2024-04-20", "2024-04-27")
     tables["interactions"] = events = pd.concat([events, events[inside].iloc[::9]]).sort_index(ignore_index=True)
     _load(program, tables)
-    program("backtest", "recommendation", "--from", "2024-04-20", "--to", "2024-04-27", "--out", "said", code=(0, 3))
-    said = pd.read_parquet(program.directory / "said" / "recommendations.parquet")
+    out = program.directory / "said"
+    days = ("--from", "2024-04-20", "--to", "2024-04-27")
+    Shell(program)("backtest", "recommendation", *days, "--out", str(out), code=(0, 3))
+    said = pd.read_parquet(out / "recommendations.parquet")
     assert {*COLUMNS, "cutoff", "seen"} <= set(said.columns) and said["entity_id"].dtype == object
     asked = said[said["rank"] == 1]
     at = pd.to_datetime(events["occurred_at"]).dt.tz_localize("UTC")
@@ -123,15 +122,17 @@ def test_backtest_of_sessions(program: Program) -> None:
 def test_a_night_and_a_backtest_of_a_shop_with_orders(program: Program) -> None:
     tables = wish_shops.baskets()
     _load(program, tables)
-    run = program.document(*NIGHT, code=(0, 3))["runs"][0]
+    run = Shell(program).document(*NIGHT, code=(0, 3))["runs"][0]
     assert run["published"]
     rows = _view(program)
     customers = tables["orders"]["customer_id"].astype(str)
     assert set(rows["entity_kind"]) == {"customer"} and set(rows["entity_id"]) == set(customers)
     assert _whole(rows, 8) and rows["reason"].str.contains("bought again every").any()
 
-    program("backtest", "recommendation", "--from", "2024-04-10", "--to", "2024-05-01", "--out", "said", code=(0, 3))
-    said = pd.read_parquet(program.directory / "said" / "recommendations.parquet")
+    out = program.directory / "said"
+    days = ("--from", "2024-04-10", "--to", "2024-05-01")
+    Shell(program)("backtest", "recommendation", *days, "--out", str(out), code=(0, 3))
+    said = pd.read_parquet(out / "recommendations.parquet")
     asked = said[said["rank"] == 1].set_index(["entity_id", "cutoff"])["seen"].sort_index()
     at = pd.to_datetime(tables["orders"]["placed_at"]).dt.tz_localize("UTC")
     before = tables["orders"].assign(cutoff=at, entity_id=customers, seen=customers.groupby(customers).cumcount())
@@ -144,13 +145,15 @@ def test_too_little_to_learn_from_publishes_a_baseline(program: Program) -> None
     tables = wish_shops.clicks()
     tables["interactions"] = tables["interactions"].tail(60)
     _load(program, tables)
-    run = program.document(*NIGHT, code=3)["runs"][0]
+    run = Shell(program).document(*NIGHT, code=3)["runs"][0]
     assert run["published"] and run["fallback"] and run["subject"] == "baseline:recent_popularity"
     rows = _view(program)
     assert _whole(rows, 8) and set(tables["customers"]["customer_id"]) <= set(rows["entity_id"])
     ledger = _view(program, "runs")
     assert ledger["state"].tolist() == ["done"] and run["subject"] in str(ledger.iloc[0].to_dict())
-    hindsight = program.document("backtest", "recommendation", "--from", "2024-04-28", "--to", "2024-05-01", code=3)
+    hindsight = Shell(program).document(
+        "backtest", "recommendation", "--from", "2024-04-28", "--to", "2024-05-01", code=3
+    )
     assert "published" not in str(hindsight["error"]), "a backtest publishes nothing"
 
 
@@ -165,15 +168,15 @@ def test_bad_rows_are_set_aside_and_too_many_change_nothing(program: Program) ->
     assert len(quarantine) == 4 and set(quarantine["source"]) == {"interactions"} and quarantine["reason"].all()
     few.loc[few.index % 5 == 0, "occurred_at"] = "soon"
     few.to_csv(files["interactions"], index=False)
-    program("load", "interactions", str(files["interactions"]), code=4)
+    Shell(program)("load", "interactions", str(files["interactions"]), code=4)
 
 
 def test_a_broken_contract_changes_nothing(program: Program) -> None:
     """No events at all; then a mapping to a table without what an event needs."""
     _load(program, {name: table for name, table in wish_shops.clicks().items() if name != "interactions"})
-    program(*NIGHT, code=4)
+    Shell(program)(*NIGHT, code=4)
     toml = program.directory / "forecasting.toml"
     toml.write_text(toml.read_text() + '[sources.interactions]\nwarehouse = "results"\ntable = "items"\n')
-    said = program.document(*NIGHT, code=(2, 4))
+    said = Shell(program).document(*NIGHT, code=(2, 4))
     assert "interactions" in said["error"]["message"]
     assert _view(program).empty
