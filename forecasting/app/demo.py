@@ -7,6 +7,7 @@ against the days that followed. Every step looks first whether it is done alread
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
@@ -30,6 +31,7 @@ from forecasting.app.figures import POOLED, figures
 from forecasting.app.loading import load_files
 from forecasting.app.reading import read
 from forecasting.app.request import RunRequest, worst
+from forecasting.app.side_by_side import cores, documents
 from forecasting.app.workspace import Workspace
 from forecasting.pipeline import MODEL, MetricRow, Progress, rivals, scored, with_parts
 from forecasting.schema import SOURCES, ArtifactError, ConfigurationError, ExitCode, TaskSpec
@@ -47,6 +49,9 @@ ROWS = {
     "stock": 3_784,
 }
 """Rows of each table that the demo loads, in the order of loading."""
+
+AT_A_TIME = 2
+"""Tasks that run beside each other: each takes a core, and a gigabyte."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +89,9 @@ def configured(configuration: Configuration) -> Configuration:
     return replace(configuration, tasks=tasks, alerts={"drop": drop})
 
 
-def run_demo(workspace: Workspace, say: Callable[[str], None], progress: Progress) -> Demo:
-    """Load, forecast, publish, compare, report; what is done already is left as it is. Raises ForecastingError."""
+def run_demo(workspace: Workspace, tasks: Sequence[str], say: Callable[[str], None], progress: Progress) -> Demo:
+    """Load, forecast, publish, compare, report, for `tasks` or for all where none is named; what is done already is
+    left as it is. Raises ForecastingError."""
     anew = []
     warehouse = workspace.results()
     progress("looking at what is there", 0, 0)
@@ -94,14 +100,42 @@ def run_demo(workspace: Workspace, say: Callable[[str], None], progress: Progres
         say(f"Loading {invoices.LINES:,} invoice lines into {warehouse.address}")
         _load(workspace, missing, progress)
         anew.append("load")
+    acts = [act for act in ACTS if not tasks or act.task in tasks]
+    anew += _side_by_side(workspace, warehouse, acts, say, progress)
     comparisons = []
-    for act in ACTS:
+    for act in acts:
         steps, comparison = _perform(workspace, warehouse, act, say, progress)
-        anew += [f"{step} {act.task}" for step in steps]
+        anew += steps
         comparisons.append(comparison)
     code = worst([ExitCode(comparison.exit_code) for comparison in comparisons])
     alerts = tuple(sorted(_drop(workspace.configuration).glob("*.csv")))
     return Demo(code, tuple(anew), tuple(comparisons), warehouse.address, alerts)
+
+
+def _side_by_side(
+    workspace: Workspace, warehouse: Warehouse, acts: Sequence[Act], say: Callable[[str], None], progress: Progress
+) -> list[str]:
+    """Where there are cores to spare, let processes of their own do what is left of several acts; the steps that they
+    did. What one of them could not do is left for this process, which then says why."""
+    left = [act for act in acts if _undone(warehouse, act)]
+    if len(left) < 2 or cores() < 2:
+        return []
+
+    def started(number: int) -> None:
+        for as_of in _undone(warehouse, left[number]):
+            say(f"{left[number].doing}, from what was known on {_day(as_of)}")
+        progress("forecasting, judging, publishing", number, len(left))
+
+    environment = dict(os.environ)
+    if workspace.configuration.warehouse:  # not on a command line: its URL may hold a password
+        environment["FORECASTING_WAREHOUSE"] = workspace.configuration.warehouse
+    told = documents([["demo", act.task] for act in left], environment, at_a_time=AT_A_TIME, started=started)
+    return [step for document in told if document is not None for step in document.get("steps", ())]
+
+
+def _undone(warehouse: Warehouse, act: Act) -> list[np.datetime64]:
+    """The instants at which an act's task is still to be run."""
+    return [as_of for as_of in sorted({act.judged_at, AS_OF}) if _done(warehouse, act.task, as_of) is None]
 
 
 def _perform(
@@ -109,12 +143,11 @@ def _perform(
 ) -> tuple[list[str], Comparison]:
     """One task: run, compare, report. Returns the steps that had to be done."""
     steps = []
-    for as_of in sorted({act.judged_at, AS_OF}):
-        if _done(warehouse, act.task, as_of) is None:
-            say(f"{act.doing}, from what was known on {_day(as_of)}")
-            runner.run(workspace, RunRequest(act.task, as_of, as_of, trigger="demo", notes=act.notes), progress)
-            delivering.deliver_after_runs(workspace)
-            steps.append("run" if as_of == AS_OF else "run before")
+    for as_of in _undone(warehouse, act):
+        say(f"{act.doing}, from what was known on {_day(as_of)}")
+        runner.run(workspace, RunRequest(act.task, as_of, as_of, trigger="demo", notes=act.notes), progress)
+        delivering.deliver_after_runs(workspace)
+        steps.append(f"run {act.task}" if as_of == AS_OF else f"run before {act.task}")
     run = _done(warehouse, act.task, act.judged_at)
     assert run is not None
     comparison = _stored(workspace, act.task, run.run_id)
@@ -129,7 +162,7 @@ def _perform(
             act.task, run.run_id, run.subject or MODEL, run.exit_code or 0, outcome, metrics, tuple(reports)
         )
         _store(workspace, comparison)
-        steps.append("compare")
+        steps.append(f"compare {act.task}")
     return steps, comparison
 
 
