@@ -80,6 +80,14 @@ def load(directory: Path, sha256: str | None = None) -> tuple[dict[str, np.ndarr
     return _parse_tensors(directory, contents[TENSORS]), _parse_json(directory, DOCUMENT, contents[DOCUMENT])
 
 
+def expect_format(document: Mapping[str, Any], expected: int, what: str) -> None:
+    """Raises ArtifactError where the stored `document` of a model, or a part of one, has another format."""
+    if document.get("format") != expected:
+        raise ArtifactError(
+            f"The stored {what} has format {document.get('format')!r}, not {expected}.", remedy="Train a new one."
+        )
+
+
 def _tensor_bytes(tensors: Mapping[str, np.ndarray]) -> bytes:
     for name, array in tensors.items():
         if array.dtype.name not in DTYPES:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from forecasting.schema import ArtifactError
+from forecasting.artifacts import expect_format
 from forecasting.task import Cases, Fit, Forecaster, Instant, Recipe
 from tasks.churn.activity import Activity
 from tasks.churn.calibrate import NETWORK_SHARE, blended, level_shift
@@ -116,10 +116,7 @@ def fit_churn(customers: Customers, fit: Fit, options: ChurnOptions) -> ChurnMod
 
 def restore_churn(tensors: Mapping[str, np.ndarray], document: Mapping[str, Any], options: ChurnOptions) -> ChurnModel:
     """The model of a stored artifact. Raises ArtifactError for one of another format."""
-    if document.get("format") != FORMAT:
-        raise ArtifactError(
-            f"The stored churn model has format {document.get('format')!r}, not {FORMAT}.", remedy="Train a new one."
-        )
+    expect_format(document, FORMAT, "churn model")
 
     def mine(prefix: str) -> dict[str, np.ndarray]:
         return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from forecasting.artifacts import expect_format
 from forecasting.devices import choose_device
-from forecasting.schema import ArtifactError
 from forecasting.trainer import evaluation
 from tasks.completion.forecast import LEVELS
 from tasks.completion.inputs import InputLayout
@@ -67,11 +67,7 @@ class FittedNetwork:
 
 def restore_network(tensors: Mapping[str, np.ndarray], document: Mapping[str, Any]) -> FittedNetwork:
     """The networks of a stored artifact. Raises ArtifactError where they are of another format."""
-    if document.get("format") != FORMAT:
-        raise ArtifactError(
-            f"The stored completion network has format {document.get('format')!r}, not {FORMAT}.",
-            remedy="Train a new one.",
-        )
+    expect_format(document, FORMAT, "completion network")
     device = choose_device()
     networks = []
     for number, config in enumerate(document["networks"]):

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from forecasting.artifacts import expect_format
 from forecasting.features.operational_time import OperationalTime
-from forecasting.schema import ArtifactError
 from forecasting.task import Cases, Fit, Forecaster, Instant, Recipe
 from tasks.completion.alarm import drift_watch
 from tasks.completion.calibration import LEAST_JUDGED, Width
@@ -163,11 +163,7 @@ def restore_completion(
     tensors: Mapping[str, np.ndarray], document: Mapping[str, Any], options: CompletionOptions
 ) -> CompletionModel:
     """The model of a stored artifact. Raises ArtifactError for one of another format."""
-    if document.get("format") != FORMAT:
-        raise ArtifactError(
-            f"The stored completion model has format {document.get('format')!r}, not {FORMAT}.",
-            remedy="Train a new one.",
-        )
+    expect_format(document, FORMAT, "completion model")
     prefix = "network."
     mine = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     return CompletionModel(

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from forecasting.artifacts import expect_format
 from forecasting.callbacks import Report
 from forecasting.checkpoints import Checkpoint
 from forecasting.devices import choose_device
-from forecasting.schema import ArtifactError
 from forecasting.seeds import derive, seeded
 from forecasting.task import Cases, Fit, Forecaster, Recipe
 from forecasting.trainer import TrainingConfig, evaluation, train
@@ -189,10 +189,7 @@ def restore_demand(
     tensors: Mapping[str, np.ndarray], document: Mapping[str, Any], options: DemandOptions
 ) -> DemandModel:
     """The model of a stored artifact. Raises ArtifactError where it is of another format."""
-    if document.get("format") != FORMAT:
-        raise ArtifactError(
-            f"The stored demand model has format {document.get('format')!r}, not {FORMAT}.", remedy="Train a new one."
-        )
+    expect_format(document, FORMAT, "demand model")
     networks = []
     for number, config in enumerate(document["networks"]):
         network = DemandNetwork(NetworkConfig(**{**config, "labels": tuple(config["labels"])}))

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from forecasting.artifacts import expect_format
 from forecasting.devices import choose_device
-from forecasting.schema import ArtifactError
 from forecasting.task import Cases
 from forecasting.trainer import evaluation
 from tasks.recommendation.catalogue import Catalogue
@@ -119,10 +119,7 @@ class FittedNetwork:
 
 def restore_network(tensors: Mapping[str, np.ndarray], document: Mapping[str, Any]) -> FittedNetwork:
     """The network of a stored artifact. Raises ArtifactError where it is of another format."""
-    if document.get("format") != FORMAT:
-        raise ArtifactError(
-            f"The stored network has format {document.get('format')!r}, not {FORMAT}.", remedy="Train a new one."
-        )
+    expect_format(document, FORMAT, "network")
     config = NetworkConfig(**document["network"])
     nothing = torch.zeros(config.items)
     network = NextStepNetwork(config, nothing, nothing)

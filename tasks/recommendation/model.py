@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from forecasting.schema import ArtifactError
+from forecasting.artifacts import expect_format
 from forecasting.task import Cases, Fit, Forecaster, Instant, Recipe
 from tasks.recommendation.blend import WEIGHED_CASES, Blend, fit_blend
 from tasks.recommendation.candidates import Candidates
@@ -107,10 +107,7 @@ def restore_recommendation(
     tensors: Mapping[str, np.ndarray], document: Mapping[str, Any], options: RecommendationOptions
 ) -> RecommendationModel:
     """The model of a stored artifact. Raises ArtifactError for one of another format."""
-    if document.get("format") != FORMAT:
-        raise ArtifactError(
-            f"The stored model has format {document.get('format')!r}, not {FORMAT}.", remedy="Train a new one."
-        )
+    expect_format(document, FORMAT, "model")
     recipe = Recipe(document["recipe"]["epochs"], document["recipe"]["learnt"])
     until = np.datetime64(document["trained_until"], "us")
     network = restore_network(tensors, document["network"])
