@@ -11,7 +11,7 @@ import numpy as np
 
 from forecasting.task import Cases, Instant
 from tasks.completion.drift import PRIOR
-from tasks.completion.heard import DAY, microseconds
+from tasks.completion.heard import DAY, days_before, microseconds
 from tasks.completion.orders import Orders
 from tasks.completion.past import Past
 from tasks.completion.speed import SURPRISE_DAYS, surprise_of_all
@@ -31,9 +31,8 @@ def drift_watch(orders: Orders, as_of: Instant) -> Mapping[str, float]:
         return {}
     here = Cases(np.zeros(1, np.int64), np.array([as_of], "datetime64[us]"))
     ratio = float(surprise_of_all(orders, here)[0])
-    midnight = int(microseconds(here.cutoff)[0]) // DAY * DAY
-    completed = orders.once(Past.of).heard.completed
-    observed = np.count_nonzero((completed > midnight - SURPRISE_DAYS * DAY) & (completed <= midnight))
+    midnight = microseconds(here.cutoff) // DAY * DAY
+    observed = int(days_before(orders.once(Past.of).completions, midnight, SURPRISE_DAYS)[0])
     expected = max((observed + PRIOR) / np.exp(ratio) - PRIOR, 1.0)
     z = float((observed - expected) / np.sqrt(expected))
     alarm = abs(ratio) >= LEAST_CHANGE and abs(z) >= LEAST_Z

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from forecasting.task import Cases
-from tasks.completion.heard import DAY, microseconds
+from tasks.completion.heard import DAY, days_before, microseconds
 from tasks.completion.orders import Orders
 from tasks.completion.past import Past
 from tasks.completion.running_totals import FIXED
@@ -38,8 +38,8 @@ def log_crowding(orders: Orders, cases: Cases) -> np.ndarray:
         return np.zeros(0)
     first = int(until.min()) - USUAL_DAYS - WEEK
     midnights = np.arange(first, int(until.max()) + 1) * DAY
-    heard = orders.once(Past.of).heard
-    placed, completed = (_last_week(seen, midnights) for seen in (heard.order, heard.completed))
+    past = orders.once(Past.of)
+    placed, completed = (days_before(seen, midnights, WEEK) for seen in (past.placements, past.completions))
     enough = completed >= LEAST_COMPLETED
     ratio = np.where(enough, np.log(np.maximum(placed, 1) / np.maximum(completed, 1)), 0.0)
     now = until - first
@@ -50,10 +50,3 @@ def log_crowding(orders: Orders, cases: Cases) -> np.ndarray:
     told = days[now + 1] - days[now + 1 - USUAL_DAYS - WEEK] == USUAL_DAYS + WEEK
     swing = np.clip(ratio[now] - usual, -MOST, MOST)
     return np.where(told, np.sign(swing) * np.maximum(np.abs(swing) - USUAL_SWING, 0.0), 0.0)
-
-
-def _last_week(seen: np.ndarray, midnights: np.ndarray) -> np.ndarray:
-    """How many of `seen` (first cutoffs, int64 microseconds) fall in the week before each midnight, int64."""
-    ordered = np.sort(seen)
-    count = np.searchsorted(ordered, midnights, side="right")
-    return count - np.searchsorted(ordered, midnights - WEEK * DAY, side="right")

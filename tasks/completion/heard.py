@@ -35,6 +35,13 @@ def log_days(span: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(span / DAY, SHORTEST_DAYS))
 
 
+def days_before(seen: np.ndarray, cutoff: np.ndarray, days: int) -> np.ndarray:
+    """How many of `seen` (first cutoffs, int64 microseconds, ascending) fall in the `days` before each of `cutoff`
+    (int64 [n] microseconds): int64 [n]."""
+    count = np.searchsorted(seen, cutoff, side="right")
+    return count - np.searchsorted(seen, cutoff - days * DAY, side="right")
+
+
 @dataclass(frozen=True, eq=False)
 class Heard:
     """When things become visible; instants are int64 microseconds since 1970, NEVER where they never do.

@@ -33,6 +33,16 @@ class Past:
         return Past(orders, heard, spans, Expected.of(orders, heard, spans), status)
 
     @cached_property
+    def placements(self) -> np.ndarray:
+        """The first cutoff that sees each order, int64 [N] microseconds, ascending."""
+        return np.sort(self.heard.order)
+
+    @cached_property
+    def completions(self) -> np.ndarray:
+        """The first cutoff that sees each completion, int64 [N] microseconds, ascending; NEVER at the end."""
+        return np.sort(self.heard.completed)
+
+    @cached_property
     def _firsts(self) -> tuple[np.ndarray, np.ndarray]:
         """Keys order x statuses + status, int64 ascending, and the event of each that is heard of first."""
         key = self.heard.order_of * len(self.orders.statuses) + self.status
