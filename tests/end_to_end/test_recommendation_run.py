@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-import sqlalchemy as sa
 import wish_shops
 from program import Program
 from shell import Shell
 from wish_shops import END
-
-from db.engines import open_warehouse
 
 COLUMNS = ["entity_kind", "entity_id", "rank", "item_id", "score", "reason"]
 NIGHT = ("run", "recommendation", "--as-of", END)
@@ -22,16 +19,6 @@ def _load(program: Program, tables: dict[str, pd.DataFrame]) -> dict[str, Path]:
     for source, file in files.items():
         Shell(program)("load", source, str(file))
     return files
-
-
-def _view(program: Program, name: str = "current_recommendations") -> pd.DataFrame:
-    """As the web team reads it."""
-    warehouse = open_warehouse(program.url)
-    try:
-        with warehouse.reading() as connection:
-            return pd.read_sql(sa.select(sa.text("*")).select_from(sa.table(name)), connection)
-    finally:
-        warehouse.close()
 
 
 def _whole(rows: pd.DataFrame, k: int) -> bool:
@@ -56,7 +43,7 @@ def test_nights_of_a_shop_with_sessions(program: Program) -> None:
 
     run = program.document(*NIGHT)["runs"][0]
     assert run["published"] and run["trained"] and run["subject"] == "model"
-    rows = _view(program)
+    rows = Shell(program).view("current_recommendations")
     assert set(COLUMNS) < set(rows.columns) and set(rows["run_id"]) == {run["run_id"]}
     assert _whole(rows, 8) and set(rows["item_id"]) <= set(tables["items"]["item_id"]) - {"item-00"}
     events = tables["interactions"]
@@ -76,7 +63,7 @@ def test_nights_of_a_shop_with_sessions(program: Program) -> None:
     assert again["trained"] and again["model_id"] != run["model_id"]
     key = ["entity_kind", "entity_id", "rank"]
     pd.testing.assert_frame_equal(
-        _view(program).drop(columns="run_id").sort_values(key, ignore_index=True),
+        Shell(program).view("current_recommendations").drop(columns="run_id").sort_values(key, ignore_index=True),
         rows.drop(columns="run_id").sort_values(key, ignore_index=True),
         check_exact=True,
     )
@@ -116,7 +103,7 @@ def test_backtest_of_sessions(program: Program) -> None:
         check_dtype=False,
     )
     assert said.groupby(["entity_kind", "entity_id", "cutoff"]).size().eq(8).all()
-    assert _view(program, "runs").empty  # nothing is published
+    assert Shell(program).view("runs").empty  # nothing is published
 
 
 def test_a_night_and_a_backtest_of_a_shop_with_orders(program: Program) -> None:
@@ -124,7 +111,7 @@ def test_a_night_and_a_backtest_of_a_shop_with_orders(program: Program) -> None:
     _load(program, tables)
     run = Shell(program).document(*NIGHT, code=(0, 3))["runs"][0]
     assert run["published"]
-    rows = _view(program)
+    rows = Shell(program).view("current_recommendations")
     customers = tables["orders"]["customer_id"].astype(str)
     assert set(rows["entity_kind"]) == {"customer"} and set(rows["entity_id"]) == set(customers)
     assert _whole(rows, 8) and rows["reason"].str.contains("bought again every").any()
@@ -147,9 +134,9 @@ def test_too_little_to_learn_from_publishes_a_baseline(program: Program) -> None
     _load(program, tables)
     run = Shell(program).document(*NIGHT, code=3)["runs"][0]
     assert run["published"] and run["fallback"] and run["subject"] == "baseline:recent_popularity"
-    rows = _view(program)
+    rows = Shell(program).view("current_recommendations")
     assert _whole(rows, 8) and set(tables["customers"]["customer_id"]) <= set(rows["entity_id"])
-    ledger = _view(program, "runs")
+    ledger = Shell(program).view("runs")
     assert ledger["state"].tolist() == ["done"] and run["subject"] in str(ledger.iloc[0].to_dict())
     hindsight = Shell(program).document(
         "backtest", "recommendation", "--from", "2024-04-28", "--to", "2024-05-01", code=3
@@ -164,7 +151,7 @@ def test_bad_rows_are_set_aside_and_too_many_change_nothing(program: Program) ->
     few.loc[7, "occurred_at"] = "2999-01-01"
     few.loc[8, "item_id"] = None
     files = _load(program, {**tables, "interactions": few})
-    quarantine = _view(program, "quarantine")
+    quarantine = Shell(program).view("quarantine")
     assert len(quarantine) == 4 and set(quarantine["source"]) == {"interactions"} and quarantine["reason"].all()
     few.loc[few.index % 5 == 0, "occurred_at"] = "soon"
     few.to_csv(files["interactions"], index=False)
@@ -179,4 +166,4 @@ def test_a_broken_contract_changes_nothing(program: Program) -> None:
     toml.write_text(toml.read_text() + '[sources.interactions]\nwarehouse = "results"\ntable = "items"\n')
     said = Shell(program).document(*NIGHT, code=(2, 4))
     assert "interactions" in said["error"]["message"]
-    assert _view(program).empty
+    assert Shell(program).view("current_recommendations").empty

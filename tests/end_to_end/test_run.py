@@ -4,22 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 import pyarrow.parquet as pq
-import sqlalchemy as sa
 from program import Program, write_shop
 from shell import Shell
 
-from db.engines import open_warehouse
-
 FORECAST_COLUMNS = ["p025", "p10", "p25", "p50", "p75", "p90", "p95", "p975"]
-
-
-def _view(program: Program, name: str) -> pd.DataFrame:
-    warehouse = open_warehouse(program.url)
-    try:
-        with warehouse.reading() as connection:
-            return pd.read_sql(sa.select(sa.text("*")).select_from(sa.table(name)), connection)
-    finally:
-        warehouse.close()
 
 
 def test_a_night_from_files_to_orders(program: Program) -> None:
@@ -31,7 +19,7 @@ def test_a_night_from_files_to_orders(program: Program) -> None:
 
     run = program.document("run", "demand", "--as-of", "2024-05-01")["runs"][0]
     assert run["published"] and not run["fallback"] and run["subject"] == "model"
-    forecasts, plan = _view(program, "current_demand_forecasts"), _view(program, "current_reorder_plan")
+    forecasts, plan = shell.view("current_demand_forecasts"), shell.view("current_reorder_plan")
     assert len(forecasts) == 12 * 28 and len(plan) == 12
     assert set(forecasts["task"]) == {"demand"} and set(forecasts["run_id"]) == {run["run_id"]}
     assert (forecasts[FORECAST_COLUMNS].diff(axis=1).iloc[:, 1:] >= 0).all(axis=None)
@@ -44,7 +32,7 @@ def test_a_night_from_files_to_orders(program: Program) -> None:
     shell("run", "demand", "--as-of", "2024-05-01", code=5)
     older = shell.document("run", "demand", "--as-of", "2024-04-28", "--slot", "2024-04-28")["runs"][0]
     assert not older["published"]
-    assert set(_view(program, "current_demand_forecasts")["run_id"]) == {run["run_id"]}
+    assert set(shell.view("current_demand_forecasts")["run_id"]) == {run["run_id"]}
 
     # The next night needs no training, and says the same of the same past.
     later = shell.document("run", "demand", "--as-of", "2024-05-02", "--slot", "2024-05-02")["runs"][0]
@@ -80,4 +68,4 @@ def test_too_many_bad_rows_change_nothing(program: Program) -> None:
     shell = Shell(program)
     shell("load", "sales", str(files["sales"]), code=4)
     shell("run", "demand", "--as-of", "2024-05-01", code=4)
-    assert _view(program, "current_demand_forecasts").empty
+    assert shell.view("current_demand_forecasts").empty
