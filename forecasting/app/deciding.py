@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from db.models import ModelRecord
-from forecasting import artifacts, clock
+from forecasting import artifacts
 from forecasting.app.request import RunRequest
+from forecasting.app.retraining import options_of, training_due
 from forecasting.app.validation import build
 from forecasting.gate import CHAMPION, MODEL
 from forecasting.pipeline import MetricRow, Progress, chosen, judge
@@ -80,22 +77,8 @@ def decide(
 
 
 def training_is_due(task: Task, request: RunRequest, champion: ModelRecord) -> bool:
-    """Whether `--retrain` and the champion's age and options call for a new model.
-
-    A champion trained on what lies after the cutoff is never used: it has seen the future.
-    """
-    trained_until = clock.instant(champion.trained_until)
-    if trained_until > request.as_of:
-        return True
-    if request.retrain != "auto":
-        return request.retrain == "always"
-    age = (request.as_of - trained_until) / np.timedelta64(1, "D")
-    return bool(age >= request.retrain_after_days) or options_of(task) != (champion.config or {}).get("options")
-
-
-def options_of(task: Task) -> dict[str, Any]:
-    """The task's options as JSON values."""
-    return json.loads(json.dumps(dataclasses.asdict(task.options)))
+    """Whether a new model is due, fitted from scratch."""
+    return training_due(task, request, champion).kind == "full"
 
 
 def _rival(task: Task, champion: ModelRecord | None) -> Task | None:

@@ -1,0 +1,119 @@
+"""When a full training is due, when the champion goes on learning, and what is said of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from db.models import ModelRecord
+from forecasting.app.request import RunRequest
+from forecasting.app.retraining import options_of, training_due
+from forecasting.drift import Drift
+
+AS_OF = np.datetime64("2024-03-11", "us")
+
+
+@dataclass(frozen=True)
+class Options:
+    horizon: int = 7
+
+
+@dataclass(frozen=True)
+class Anything:
+    """A task, as far as the policy looks at one."""
+
+    options: Any = field(default_factory=Options)
+
+
+TASK = Anything()
+
+
+@dataclass(frozen=True)
+class Continued(ModelRecord):
+    """A champion that was fitted in full and has gone on learning since."""
+
+    fully_trained_until: dt.datetime | None = None
+
+
+def champion(until: str, fully: str | None = None) -> ModelRecord:
+    at = dt.datetime.fromisoformat(until).replace(tzinfo=dt.UTC)
+    known = {one.name for one in dataclasses.fields(ModelRecord)}
+    record = {
+        "model_id": "m1",
+        "task": "toy",
+        "created_at": at,
+        "encoder": None,
+        "trained_until": at,
+        "uri": "",
+        "sha256": "",
+        "champion": True,
+        "run_id": None,
+        "config": {"options": options_of(TASK)},  # type: ignore[arg-type]
+        "recipe": None,
+    }
+    record |= dict.fromkeys(known - record.keys())
+    record["fully_trained_until"] = dt.datetime.fromisoformat(fully).replace(tzinfo=dt.UTC) if fully else None
+    return Continued(**record)
+
+
+def due(record: ModelRecord, *, task: Anything = TASK, drift: tuple[Drift, ...] = (), **asked: Any) -> tuple[str, str]:
+    found = training_due(task, RunRequest("toy", AS_OF, AS_OF, **asked), record, drift=drift)  # type: ignore[arg-type]
+    return found.kind, found.reason
+
+
+def psi(name: str, value: float, *, drifted: bool = True, source: str = "orders") -> Drift:
+    return Drift("data", source, name, "psi", value, drifted, f"PSI {value:.2f}")
+
+
+@pytest.mark.parametrize(
+    ("until", "fully", "kind", "reason"),
+    [
+        ("2024-03-02", None, "full", "the champion is 9 days old (limit 7)"),
+        ("2024-03-04", None, "full", "the champion is 7 days old (limit 7)"),
+        ("2024-03-10", "2024-03-04", "full", "the champion is 7 days old (limit 7)"),
+        ("2024-03-11", "2024-03-04", "full", "the champion is 7 days old (limit 7)"),
+        ("2024-03-05", None, "warm", "the champion goes on learning: its full fit is 6 days old (limit 7)"),
+        ("2024-03-10", "2024-03-05", "warm", "the champion goes on learning: its full fit is 6 days old (limit 7)"),
+        ("2024-03-10T12:00", None, "warm", "the champion goes on learning: its full fit is 12 hours old (limit 7)"),
+        ("2024-03-11", None, "none", "the champion has seen all there is: its full fit is 0 hours old (limit 7)"),
+        ("2024-03-12", None, "full", "the champion has seen past the cutoff: it was trained until 2024-03-12"),
+    ],
+)
+def test_age_counts_from_the_last_full_fit(until: str, fully: str | None, kind: str, reason: str) -> None:
+    assert due(champion(until, fully)) == (kind, reason)
+
+
+def test_the_job_says_how_old_a_champion_may_be() -> None:
+    assert due(champion("2024-03-02"), retrain_after_days=10.0)[0] == "warm"
+    assert due(champion("2024-03-11"), retrain_after_days=0.0)[0] == "full"
+    assert due(champion("2024-03-10"), retrain_after_days=0.5) == ("full", "the champion is 24 hours old (limit 0.5)")
+
+
+def test_never_and_always_are_obeyed_unless_the_champion_saw_the_future() -> None:
+    assert due(champion("2024-01-01"), retrain="never") == ("none", "--retrain never")
+    assert due(champion("2024-03-11"), retrain="always") == ("full", "--retrain always")
+    assert due(champion("2024-03-12"), retrain="never")[0] == "full"
+    changed = Anything(Options(14))
+    assert due(champion("2024-01-01"), task=changed, retrain="never", drift=(psi("value", 1.0),))[0] == "none"
+
+
+def test_other_options_are_another_model() -> None:
+    assert due(champion("2024-03-10"), task=Anything(Options(14))) == ("full", "the options changed")
+
+
+def test_drift_is_said_by_source_and_column() -> None:
+    found = (psi("value", 0.41), psi("price", 0.02, drifted=False), psi("carrier", 0.3, source="events"))
+    reason = "events drifted: carrier (PSI 0.30); orders drifted: value (PSI 0.41)"
+    assert due(champion("2024-03-10"), drift=found) == ("full", reason)
+    assert due(champion("2024-03-10"), drift=found[1:2])[0] == "warm"
+
+
+def test_a_long_list_of_drift_is_cut() -> None:
+    many = tuple(psi(name, 0.5) for name in "abcde")
+    said = "orders drifted: a (PSI 0.50), b (PSI 0.50), c (PSI 0.50) and 2 more"
+    assert due(champion("2024-03-10"), drift=many)[1] == said
