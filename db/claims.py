@@ -148,6 +148,24 @@ def claim(
     return Claim(warehouse, task, slot, mine, fence, lease_seconds)
 
 
+def adopt(
+    warehouse: Warehouse, task: str, slot: datetime, fence: int, *, lease_seconds: float = LEASE_SECONDS
+) -> Claim:
+    """Takes over a claim that was made for this process: a scheduler claims a slot before it starts a worker for it.
+
+    Raises SlotTaken where the claim of that fence is over or somebody else has taken it over.
+    """
+    mine = owners.this_process()
+    with warehouse.writing() as connection:
+        moment = clock.now(connection)
+        this = (CLAIMS.c.task == task, CLAIMS.c.slot == slot, CLAIMS.c.fence == fence, CLAIMS.c.state == "running")
+        lease = {"heartbeat_at": moment, "lease_expires_at": moment + timedelta(seconds=lease_seconds)}
+        adopted = connection.execute(sa.update(CLAIMS).where(*this).values(owner=mine, **lease)).rowcount
+    if not adopted:
+        raise SlotTaken(f"task {task!r}, slot {slot.isoformat()}, is no longer held under fence {fence}.")
+    return Claim(warehouse, task, slot, mine, fence, lease_seconds)
+
+
 def held_by(claim: Claim) -> tuple[sa.ColumnElement[bool], ...]:
     """The conditions under which the row of a claim is still that claim's."""
     return (
@@ -175,7 +193,8 @@ def abandon(connection: sa.Connection, run_id: str | None, moment: datetime) -> 
 
 
 def _refuse_if_taken(earlier: sa.Row[Any], moment: datetime, force: bool) -> None:
-    place = f"task {earlier.task!r}, slot {earlier.slot.isoformat()},"
+    what = f"job {job!r}" if (job := earlier.task.removeprefix("job:")) != earlier.task else f"task {earlier.task!r}"
+    place = f"{what}, slot {earlier.slot.isoformat()},"
     if is_alive(earlier, moment):
         raise SlotTaken(
             f"{place} is running: {owners.describe(earlier.owner)}, lease until"
@@ -183,4 +202,5 @@ def _refuse_if_taken(earlier: sa.Row[Any], moment: datetime, force: bool) -> Non
             remedy="Wait for it, or look with `forecasting status`.",
         )
     if earlier.state == "done" and not force:
-        raise SlotTaken(f"{place} is done (run {earlier.run_id}).", remedy="Run it again with --force.")
+        run = f" (run {earlier.run_id})" if earlier.run_id else ""
+        raise SlotTaken(f"{place} is done{run}.", remedy="Run it again with --force.", done=True)

@@ -19,7 +19,8 @@ from forecasting.schema import ConfigurationError
 @dataclass(frozen=True)
 class ModelRecord:
     """A row of `models`. `uri` tells where the artifact lies and `sha256` what it must hash to; `recipe` is what a
-    refit repeats. Instants are aware, UTC."""
+    refit repeats. `warm_from`: the model that it was fine-tuned from, `fully_trained_until`: of the full fit in its
+    line. Instants are aware, UTC."""
 
     model_id: str
     task: str
@@ -32,6 +33,8 @@ class ModelRecord:
     run_id: str | None
     config: Mapping[str, Any] | None
     recipe: Mapping[str, Any] | None
+    warm_from: str | None = None
+    fully_trained_until: datetime | None = None
 
 
 def register(
@@ -46,6 +49,8 @@ def register(
     run_id: str | None = None,
     config: Mapping[str, Any] | None = None,
     recipe: Mapping[str, Any] | None = None,
+    warm_from: str | None = None,
+    fully_trained_until: datetime | None = None,
 ) -> None:
     """Enters a stored artifact into the ledger; it does not reign until it is promoted."""
     with warehouse.writing() as connection:
@@ -62,6 +67,8 @@ def register(
                 run_id=run_id,
                 config=config,
                 recipe=recipe,
+                warm_from=warm_from,
+                fully_trained_until=fully_trained_until or trained_until,
             )
         )
 

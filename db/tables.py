@@ -65,6 +65,8 @@ MODELS = sa.Table(
     sa.Column("run_id", sa.Text),
     sa.Column("config", document()),
     sa.Column("recipe", document()),
+    sa.Column("warm_from", sa.Text),  # the model that this one was fine-tuned from; null for a full fit
+    sa.Column("fully_trained_until", UtcDateTime),  # of the last full fit in its line; null: trained_until
     sa.Index("models_by_task", "task", "created_at"),
 )
 sa.Index(
@@ -108,6 +110,24 @@ CLAIMS = sa.Table(
     sa.Column("heartbeat_at", UtcDateTime, nullable=False),
     sa.Column("lease_expires_at", UtcDateTime, nullable=False),
     sa.Column("run_id", sa.Text),
+)
+
+JOB_RUNS = sa.Table(
+    "job_runs",
+    METADATA,
+    sa.Column("job", sa.Text, primary_key=True),  # [jobs.NAME]
+    sa.Column("slot", UtcDateTime, primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True),  # from 1; 0 for a slot that was passed over
+    sa.Column(
+        "state", sa.Text, nullable=False
+    ),  # running, done, failed, timed out, abandoned; coalesced, missed, blocked
+    sa.Column("owner", sa.Text),
+    sa.Column("fence", sa.BigInteger),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("finished_at", UtcDateTime),
+    sa.Column("exit_code", sa.Integer),
+    sa.Column("error", sa.Text),  # what went wrong, or why the slot was passed over
+    sa.Index("job_runs_by_start", "started_at"),
 )
 
 LOADS = sa.Table(

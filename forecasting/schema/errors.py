@@ -66,9 +66,13 @@ class NotEnoughData(ForecastingError):
 
 
 class SlotTaken(ForecastingError):
-    """The slot is running elsewhere or done (exit code 5)."""
+    """The slot is running elsewhere or done (exit code 5); `done` says which."""
 
     exit_code = ExitCode.SLOT_TAKEN
+
+    def __init__(self, message: str, *, remedy: str = "", done: bool = False):
+        super().__init__(message, remedy=remedy)
+        self.done = done
 
 
 class ClaimLost(ForecastingError):
