@@ -17,6 +17,9 @@ import pandas as pd
 STRANGER = Path(__file__).parent / "stranger"
 """The directory that makes the stranger's package installed once it is on PYTHONPATH."""
 
+IDLE = Path(__file__).parent / "idle"
+"""The same for the task that does next to nothing."""
+
 
 @dataclass(frozen=True)
 class Program:
@@ -25,12 +28,14 @@ class Program:
     directory: Path
     url: str
     with_stranger: bool = False
+    with_idle: bool = False
 
     def environment(self) -> dict[str, str]:
         """The variables of a started program: one thread, no settings of whoever runs the tests."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("FORECASTING_")}
-        if self.with_stranger:
-            inherited["PYTHONPATH"] = f"{STRANGER}{os.pathsep}{inherited.get('PYTHONPATH', '')}"
+        for package, wanted in ((STRANGER, self.with_stranger), (IDLE, self.with_idle)):
+            if wanted:
+                inherited["PYTHONPATH"] = f"{package}{os.pathsep}{inherited.get('PYTHONPATH', '')}"
         return inherited | {"OMP_NUM_THREADS": "1", "FORECASTING_WAREHOUSE": self.url}
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
