@@ -143,9 +143,11 @@ class Renewable(Protocol):
     """A model that can go on learning from where it stands: an optional addition to `Model`."""
 
     def renew(self, dataset: Any, fit: Fit) -> Model:
-        """This model brought up to `fit.until`, which is not before its `trained_until`: its layout (vocabulary, scaling,
-        features) and recipe stay, its network is fine-tuned on what has come since beside some of what was, and what
-        is cheap to fit is fitted anew. Costs a small part of `Task.fit`. Raises NotEnoughData, and TrainingDiverged."""
+        """This model brought up to `fit.until`, which is not before its `trained_until`: its layout (vocabulary,
+        scaling, features) and recipe stay, its network is fine-tuned on what has come since beside some of what was,
+        and what is cheap to fit is fitted anew. Where nothing has become known since, the very same model. Costs a
+        small part of `Task.fit`; `forecasting.renewal` has what tasks share. Raises NotEnoughData, and
+        TrainingDiverged."""
         ...
 
 
