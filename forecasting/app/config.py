@@ -28,6 +28,7 @@ NAMED = ("warehouses", "sources", "tasks", "jobs", "alerts")
 """Tables that hold tables: `[jobs.NAME]`."""
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["text", "json"]
 
 
 def _timezone(name: str) -> str:
@@ -53,6 +54,9 @@ class Settings:
     var: str = field(default="var", metadata={"help": "directory for everything written outside a warehouse"})
     seed: int = field(default=0, metadata={"help": "seed of training; the same seed gives the same model"})
     log_level: LogLevel = field(default="info", metadata={"help": "debug, info, warning or error"})
+    log_format: LogFormat = field(
+        default="text", metadata={"help": "text, or json: one object a line on stderr, for a collector of logs"}
+    )
     quarantine_limit: Annotated[float, Field(ge=0, le=1)] = field(
         default=0.05, metadata={"help": "share of bad rows in a source above which a run stops with exit code 4"}
     )
@@ -70,6 +74,9 @@ class Settings:
     )
     stale_after_hours: Annotated[float, Field(gt=0)] = field(
         default=36.0, metadata={"help": "age of published rows from which `status` calls a task without a job stale"}
+    )
+    source_stale_after_hours: Annotated[float, Field(gt=0)] = field(
+        default=72.0, metadata={"help": "age of a source's newest row from which `status` calls the source stale"}
     )
     threads: Annotated[int, Field(ge=1)] = field(
         default=1, metadata={"help": "CPU threads of one training; its networks are small, so more help little"}
@@ -95,13 +102,15 @@ class WarehouseConfig:
 
 @dataclass(frozen=True)
 class SourceConfig:
-    """A table `[sources.NAME]`: where a source stands, and what its columns are called there ({canonical: theirs})."""
+    """A table `[sources.NAME]`: where a source stands, and what its columns are called there ({canonical: theirs}).
+    `stale_after_hours`: in the place of `source_stale_after_hours`, for one that is written more rarely."""
 
     warehouse: str | None = None
     table: str | None = None
     query: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     timezone: Timezone = "UTC"
+    stale_after_hours: Annotated[float, Field(gt=0)] | None = None
 
     def __post_init__(self) -> None:
         if self.table is not None and self.query is not None:
@@ -273,7 +282,7 @@ def _with(settings: Settings, changes: Mapping[str, Any], where: str) -> Setting
 
 
 def _lowered(key: str, value: Any) -> Any:
-    return value.lower() if key == "log_level" else value
+    return value.lower() if key in ("log_level", "log_format") else value
 
 
 def _override(tables: dict[str, Any], environment: Mapping[str, str], label: str) -> None:
