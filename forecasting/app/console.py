@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import logging
 import math
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -24,27 +23,16 @@ from rich.table import Table
 from rich.text import Text
 
 from forecasting import __version__
+from forecasting.app.logs import LogFormat, LogLines, install, log_context, log_run
 from forecasting.app.scrubbing import Scrubber
 from forecasting.schema import ForecastingError
 
 VERSION = 1
 """Version of the JSON documents; it rises when a key changes its meaning or goes away."""
 
-OURS = ("forecasting", "db", "tasks", "reports", "migrations")
-"""Loggers of the suite; what other libraries log is shown from warnings up."""
+__all__ = ["Console", "log_context", "log_run", "show"]
 
-_run_id: ContextVar[str] = ContextVar("run_id", default="-")
 _WIDE = 200  # columns of output that is no terminal: rows of a table stay on one line
-
-
-@contextmanager
-def log_run(run_id: str) -> Iterator[None]:
-    """Every log line inside carries this run id."""
-    token = _run_id.set(run_id)
-    try:
-        yield
-    finally:
-        _run_id.reset(token)
 
 
 class Console:
@@ -55,25 +43,20 @@ class Console:
         self.scrubber = Scrubber()
         self.logs = Path("var") / "logs"  # the configuration moves it
         self._stdout = sys.stdout
-        self._out = RichConsole(file=sys.stdout, highlight=False, soft_wrap=True, width=_width(sys.stdout))
-        self._error = RichConsole(file=sys.stderr, highlight=False, soft_wrap=True, stderr=True)
+        self._out = RichConsole(file=sys.stdout, highlight=False, soft_wrap=True, emoji=False, width=_width(sys.stdout))
+        self._error = RichConsole(file=sys.stderr, highlight=False, soft_wrap=True, emoji=False, stderr=True)
         self._written = False
+        # Also errors of the configuration itself come in the format that the variable asks for.
+        self.log_format: LogFormat = (
+            "json" if os.environ.get("FORECASTING_LOG_FORMAT", "").lower() == "json" else "text"
+        )
         self.set_level(level)
 
-    def set_level(self, level: str) -> None:
-        """Show log lines from this level up (debug, info, warning, error)."""
-        handler = _Handler(self._error, self.scrubber)
-        root = logging.getLogger()
-        for old in [old for old in root.handlers if isinstance(old, _Handler)]:
-            root.removeHandler(old)
-        root.addHandler(handler)
-        root.setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
-        for name in OURS:
-            logging.getLogger(name).setLevel(level.upper())
-        for name in ("alembic", "matplotlib", "urllib3", "httpx2", "httpcore2", "apprise", "asyncio", "torch"):
-            logging.getLogger(name).setLevel(logging.WARNING)
-        logging.captureWarnings(True)
-        logging.getLogger("py.warnings").setLevel(logging.DEBUG if level == "debug" else logging.ERROR)
+    def set_level(self, level: str, log_format: LogFormat | None = None) -> None:
+        """Show log lines from this level up (debug, info, warning, error), and from now on in this format."""
+        self.log_format = log_format or self.log_format
+        self._lines = LogLines(self._error, self.scrubber, self.log_format)
+        install(self._lines, level)
 
     def say(self, text: str = "") -> None:
         """A line for a person on stdout; silent with --json and --quiet."""
@@ -105,8 +88,7 @@ class Console:
 
     def error(self, message: str) -> None:
         """One line on stderr."""
-        line = " ".join(self.scrubber.scrub(message).split())
-        self._error.print(Text.assemble(("error: ", "bold red"), line))
+        self._lines.error(message)
 
     def unexpected(self, error: BaseException, command: str) -> ForecastingError:
         """The error that a user sees in the place of one that nobody expected; its traceback goes to a file."""
@@ -126,7 +108,7 @@ class Console:
     @contextmanager
     def progress(self) -> Iterator[Callable[[str, int, int], None]]:
         """A bar on stderr where that is a terminal; yields `report(what, done, total)`, total 0 for unknown."""
-        if not self._error.is_terminal or self.quiet:
+        if not self._error.is_terminal or self.quiet or self.log_format == "json":
             yield lambda what, done, total: None
             return
         bar = Progress(
@@ -151,29 +133,6 @@ class Console:
                 bar.update(current, completed=done, total=total or None)
 
             yield report
-
-
-class _Handler(logging.Handler):
-    """Log lines through the console that draws the bars, so that neither tears the other."""
-
-    def __init__(self, console: RichConsole, scrubber: Scrubber):
-        super().__init__()
-        self._console, self._scrubber = console, scrubber
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            time = dt.datetime.fromtimestamp(record.created, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            message = record.getMessage()
-            if record.exc_info and record.exc_info[1] is not None:  # never a traceback: the boundary files that away
-                message += f" ({type(record.exc_info[1]).__name__}: {record.exc_info[1]})"
-            line = " ".join(self._scrubber.scrub(message).split())
-            text = f"{time} {record.levelname:<7} run={_run_id.get()} {line}"
-            self._console.print(text, markup=False, highlight=False, style="dim" if record.levelno <= 20 else "")
-        except Exception:  # a full disk or a closed pipe must not end a run
-            self.handleError(record)
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Stay silent: there is nowhere left to say it."""
 
 
 def show(value: Any) -> str:

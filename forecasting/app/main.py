@@ -14,6 +14,7 @@ import click
 
 from forecasting import __version__
 from forecasting.app.console import Console
+from forecasting.app.logs import catch_threads
 from forecasting.app.options import global_options
 from forecasting.schema import ExitCode, ForecastingError
 
@@ -151,6 +152,7 @@ def cli(context: click.Context) -> None:
 def main() -> None:
     """Entry point of the program."""
     signal.signal(signal.SIGTERM, _terminate)
+    catch_threads()
     cli(prog_name="forecasting")
 
 

@@ -89,8 +89,8 @@ def configuration_of(context: click.Context) -> Any:
 
     options, console = chosen(context), console_of(context)
     configuration = config.load(options.get("config"), warehouse=options.get("warehouse"))
-    if not options.get("verbose") and not options.get("quiet"):
-        console.set_level(configuration.settings.log_level)
+    given = "debug" if options.get("verbose") else "warning" if options.get("quiet") else None
+    console.set_level(given or configuration.settings.log_level, configuration.settings.log_format)
     console.logs = configuration.var / "logs"
     for warning in config.warnings(configuration):
         logging.getLogger(__name__).warning(warning)
