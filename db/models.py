@@ -11,9 +11,7 @@ import sqlalchemy as sa
 
 from db import clock
 from db.engines import Warehouse
-from db.locks import one_at_a_time
 from db.tables import MODELS
-from forecasting.schema import ConfigurationError
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ def register(
     warm_from: str | None = None,
     fully_trained_until: datetime | None = None,
 ) -> None:
-    """Enters a stored artifact into the ledger; it does not reign until it is promoted."""
+    """Enters a stored artifact into the ledger; it does not reign until it is crowned (`db.crowns`)."""
     with warehouse.writing() as connection:
         connection.execute(
             sa.insert(MODELS).values(
@@ -92,21 +90,15 @@ def latest(warehouse: Warehouse, task: str | None = None, *, limit: int = 50) ->
         return [ModelRecord(**row._mapping) for row in connection.execute(statement)]
 
 
-def promote(warehouse: Warehouse, model_id: str) -> None:
-    """Makes a model its task's champion. Raises ConfigurationError where there is no such model."""
-    with warehouse.writing() as connection:
-        task = connection.scalar(sa.select(MODELS.c.task).where(MODELS.c.model_id == model_id))
-        if task is None:
-            raise ConfigurationError(f"there is no model {model_id!r}.", remedy="See `forecasting models`.")
-        one_at_a_time(connection, f"task {task}")
-        crown(connection, task, model_id)
-
-
-def crown(connection: sa.Connection, task: str, model_id: str) -> None:
-    """Moves the crown within a transaction that holds the task's lock."""
-    of_task = MODELS.c.task == task
-    connection.execute(sa.update(MODELS).where(of_task, MODELS.c.champion).values(champion=False))
-    connection.execute(sa.update(MODELS).where(of_task, MODELS.c.model_id == model_id).values(champion=True))
+def as_of(warehouse: Warehouse, task: str, moment: datetime) -> list[ModelRecord]:
+    """The models that had seen nothing after `moment` (aware), the one that saw most first."""
+    statement = (
+        sa.select(MODELS)
+        .where(MODELS.c.task == task, MODELS.c.trained_until <= moment)
+        .order_by(MODELS.c.trained_until.desc(), MODELS.c.created_at.desc(), MODELS.c.model_id.desc())
+    )
+    with warehouse.reading() as connection:
+        return [ModelRecord(**row._mapping) for row in connection.execute(statement)]
 
 
 def _one(warehouse: Warehouse, *conditions: sa.ColumnElement[bool]) -> ModelRecord | None:

@@ -21,9 +21,9 @@ from sqlalchemy.exc import IntegrityError
 from db import bulk, clock
 from db.canonical import ARROW_TYPES
 from db.claims import Claim, held_by
+from db.crowns import crown
 from db.engines import Warehouse
 from db.locks import one_at_a_time
-from db.models import crown
 from db.outputs import output_table
 from db.tables import CLAIMS, PUBLICATIONS, RUNS
 from forecasting.schema import ForecastingError, Kind, OutputTable
@@ -137,7 +137,7 @@ def publish(
             else:
                 connection.execute(sa.update(PUBLICATIONS).where(PUBLICATIONS.c.task == claim.task).values(pointer))
             if outcome.champion and outcome.model_id is not None:
-                crown(connection, claim.task, outcome.model_id)
+                crown(connection, claim.task, outcome.model_id, "run")
         connection.execute(
             sa.update(RUNS)
             .where(RUNS.c.run_id == run_id)

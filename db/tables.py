@@ -77,6 +77,18 @@ sa.Index(
     postgresql_where=MODELS.c.champion,
 )
 
+CROWNS = sa.Table(
+    "crowns",
+    METADATA,
+    sa.Column("crown_id", _ROW_ID, primary_key=True, autoincrement=True),
+    sa.Column("task", sa.Text, nullable=False),
+    sa.Column("model_id", sa.Text, nullable=False),  # who reigned from then on
+    sa.Column("crowned_at", UtcDateTime, nullable=False),
+    sa.Column("cause", sa.Text, nullable=False),  # run, promotion, rollback
+    sa.Column("crowned_by", sa.Text),  # the person, where one did it
+    sa.Index("crowns_by_task", "task", "crown_id"),
+)
+
 QUARANTINE = sa.Table(
     "quarantine",
     METADATA,
@@ -118,9 +130,7 @@ JOB_RUNS = sa.Table(
     sa.Column("job", sa.Text, primary_key=True),  # [jobs.NAME]
     sa.Column("slot", UtcDateTime, primary_key=True),
     sa.Column("attempt", sa.Integer, primary_key=True),  # from 1; 0 for a slot that was passed over
-    sa.Column(
-        "state", sa.Text, nullable=False
-    ),  # running, done, failed, timed out, abandoned; coalesced, missed, blocked
+    sa.Column("state", sa.Text, nullable=False),  # see db.job_runs.State
     sa.Column("owner", sa.Text),
     sa.Column("fence", sa.BigInteger),
     sa.Column("started_at", UtcDateTime, nullable=False),

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from db import models, runs
+from db import crowns, models, runs
 from db.claims import claim
 from db.runs import Metric
 from db.tables import MODELS
@@ -55,14 +55,14 @@ def test_one_model_reigns_in_each_task(warehouse):
         stored = {"uri": f"file:///{model_id}", "sha256": "0" * 64, "recipe": {"epochs": 3}}
         models.register(warehouse, model_id, task=task, encoder="gru", trained_until=SLOT, **stored)
     assert models.champion(warehouse, "demand") is None
-    models.promote(warehouse, "m1")
-    models.promote(warehouse, "w1")
-    models.promote(warehouse, "m2")
+    crowns.promote(warehouse, "m1")
+    crowns.promote(warehouse, "w1")
+    crowns.promote(warehouse, "m2")
     assert models.champion(warehouse, "demand").model_id == "m2"
     assert models.champion(warehouse, "weekly").recipe == {"epochs": 3}
     assert models.get(warehouse, "m1").champion is False
     assert [one.model_id for one in models.latest(warehouse, "demand")] == ["m2", "m1"]
     with pytest.raises(ConfigurationError, match="no model 'nosuch'"):
-        models.promote(warehouse, "nosuch")
+        crowns.promote(warehouse, "nosuch")
     with pytest.raises(sa.exc.IntegrityError), warehouse.writing() as connection:
         connection.execute(sa.update(MODELS).values(champion=True))

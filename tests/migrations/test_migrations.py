@@ -23,7 +23,7 @@ from forecasting.schema import SOURCES, AlertLedger, Column, ConfigurationError,
 from tasks.demand.outputs import OUTPUTS
 
 DEMAND = ["tasks.demand.migrations"]
-HOUSE = ["house_0001", "house_0002", "house_0003", "house_0004"]
+HOUSE = ["house_0001", "house_0002", "house_0003", "house_0004", "house_0005"]
 NOON = datetime(2026, 3, 29, 12, 30, 15, 123456, tzinfo=UTC)
 VALUES = {
     Kind.ID: "7",
