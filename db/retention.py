@@ -42,17 +42,19 @@ def sweep(warehouse: Warehouse, outputs: Sequence[OutputTable], task: str) -> in
 
 
 def retain(warehouse: Warehouse, outputs: Sequence[OutputTable], task: str, keep: int = KEEP_RUNS) -> int:
-    """Deletes the rows, bad rows included, of all but the `keep` newest finished runs of a task (by `as_of`).
+    """Deletes the rows, bad rows included, of all but the `keep` newest published runs of a task (by `as_of`) and as
+    many of those done that never were: what a backfill made of the past would else go as soon as it is there.
 
     The published run and running ones always stay, and so does the ledger itself. Returns the number of rows deleted.
     """
-    finished = (RUNS.c.task == task, RUNS.c.state == "done")
-    newest = sa.select(RUNS.c.run_id).where(*finished).order_by(RUNS.c.as_of.desc(), RUNS.c.started_at.desc())
+    done = sa.select(RUNS.c.run_id).where(RUNS.c.task == task, RUNS.c.state == "done")
+    newest = done.order_by(RUNS.c.as_of.desc(), RUNS.c.started_at.desc()).limit(max(keep, 0))
+    kept = [newest.where(RUNS.c.published_at.is_not(None)), newest.where(RUNS.c.published_at.is_(None))]
     published = sa.select(PUBLICATIONS.c.run_id).where(PUBLICATIONS.c.task == task)
     old = sa.and_(
         RUNS.c.state != "running",
         RUNS.c.run_id.not_in(published),
-        RUNS.c.run_id.not_in(sa.select(newest.limit(max(keep, 0)).subquery().c.run_id)),
+        *(RUNS.c.run_id.not_in(sa.select(some.subquery().c.run_id)) for some in kept),
     )
     deleted = _clear(warehouse, outputs, task, old)
     old_runs = sa.select(RUNS.c.run_id).where(RUNS.c.task == task, old)

@@ -83,6 +83,14 @@ def test_the_published_run_stays_however_old(house):
         assert len(connection.execute(sa.select(current_view(PAIRS))).all()) == 30
 
 
+def test_what_was_never_published_is_kept_beside_what_was(house):
+    published = [done(house, day) for day in (10, 11, 12)]
+    backfilled = [done(house, day) for day in (1, 2, 3)]
+    assert [runs.get(house, one).published_at for one in backfilled] == [None] * 3
+    retain(house, OUTPUTS, "demand", keep=2)
+    assert set(counts(house)) == {*published[1:], *backfilled[1:]}
+
+
 def test_a_running_run_is_left_alone(house):
     finished = done(house, 0)
     _, running = begin(house, 1, owner=DEAD)  # on another machine, its lease alive
