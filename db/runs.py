@@ -144,3 +144,10 @@ def latest(warehouse: Warehouse, task: str | None = None, *, limit: int = 20) ->
         statement = statement.where(RUNS.c.task == task)
     with warehouse.reading() as connection:
         return [Run(**row._mapping) for row in connection.execute(statement)]
+
+
+def triggered_by(warehouse: Warehouse, task: str, trigger: str) -> frozenset[str]:
+    """The ids of a task's runs that were asked for in this way."""
+    with warehouse.reading() as connection:
+        statement = sa.select(RUNS.c.run_id).where(RUNS.c.task == task, RUNS.c.trigger == trigger)
+        return frozenset(connection.scalars(statement))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,10 @@ class Reading:
     dataset: Any
     extraction: Extraction
     window: tuple[Instant, Instant] | None
+
+
+Reader = Callable[[Workspace, Warehouse, Task], Reading]
+"""How a run comes by its dataset: `read`, or one that remembers."""
 
 
 def read(workspace: Workspace, results: Warehouse, task: Task) -> Reading:

@@ -22,14 +22,17 @@ from forecasting.task import Instant
 
 Retrain = Literal["auto", "always", "never"]
 
+BACKFILL = "backfill"
+"""The trigger of a run made after its time."""
+
 
 @dataclass(frozen=True)
 class RunRequest:
     """One run of one configured task.
 
     `slot`: what is claimed, once. `as_of`: the cutoff. Both datetime64[us], UTC. `trigger`: who asked (command,
-    job:NAME, demo). `retrain_after_days`: age of the champion from which `auto` trains. `notes`: sentences for the
-    top of the report.
+    job:NAME, BACKFILL, demo). `retrain_after_days`: age of the champion from which `auto` trains. `notes`: sentences
+    for the top of the report.
     """
 
     task: str
@@ -41,6 +44,12 @@ class RunRequest:
     dry_run: bool = False
     force: bool = False
     notes: tuple[str, ...] = ()
+
+    @property
+    def in_hindsight(self) -> bool:
+        """Whether the run is made after its time: it uses a model of its time, crowns none, never moves the pointer
+        back and leaves the reports to whoever asked for it."""
+        return self.trigger == BACKFILL
 
 
 @dataclass(frozen=True)

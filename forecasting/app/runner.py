@@ -21,11 +21,13 @@ from db.engines import Warehouse
 from db.identifiers import new_identifier
 from db.quarantine import TooManyBadRows
 from db.raising import Raised
-from forecasting import __version__, artifacts
-from forecasting.app import alerting, reporting
+from forecasting import artifacts
+from forecasting.app import alerting, keeping, reporting
 from forecasting.app.console import log_run
 from forecasting.app.deciding import Decision, decide, options_of
-from forecasting.app.reading import Reading, read
+from forecasting.app.hindsight import model_of_its_time
+from forecasting.app.provenance import code_version
+from forecasting.app.reading import Reader, Reading, read
 from forecasting.app.request import RunRequest, RunResult
 from forecasting.app.workspace import Workspace
 from forecasting.gate import MODEL
@@ -36,12 +38,14 @@ from forecasting.task import Instant, Task
 log = logging.getLogger(__name__)
 
 
-def run(workspace: Workspace, request: RunRequest, progress: Progress) -> RunResult:
-    """Do one run and say what came of it. Raises ForecastingError; SlotTaken where the slot runs or is done."""
+def run(workspace: Workspace, request: RunRequest, progress: Progress, *, reader: Reader = read) -> RunResult:
+    """Do one run and say what came of it. `reader`: how the sources are read, so that many runs may share a reading.
+
+    Raises ForecastingError; SlotTaken where the slot runs or is done."""
     task = workspace.task(request.task)
     results = workspace.results()
     if request.dry_run:
-        return _rehearse(workspace, results, task, request, progress)
+        return _rehearse(workspace, results, task, request, progress, reader)
     settings = workspace.configuration.settings
     claim = claims.claim(
         results, request.task, _aware(request.slot), lease_seconds=settings.lease_seconds, force=request.force
@@ -52,7 +56,7 @@ def run(workspace: Workspace, request: RunRequest, progress: Progress) -> RunRes
             claim,
             as_of=_aware(request.as_of),
             trigger=request.trigger,
-            code_version=__version__,
+            code_version=code_version(type(task)),
             config={
                 "task": request.task,
                 "type": task.spec.name,
@@ -62,10 +66,10 @@ def run(workspace: Workspace, request: RunRequest, progress: Progress) -> RunRes
             },
         )
         with log_run(run_id), _closed_on_failure(results, claim, run_id):
-            result = _publish(workspace, results, task, request, claim, run_id, progress)
+            result = _publish(workspace, results, task, request, claim, run_id, progress, reader)
     with log_run(run_id):
         _tidy(workspace, results, task, request.task)
-        if not result.published:
+        if not result.published or request.in_hindsight:
             return result
         try:
             reports = reporting.write(workspace, request.task)
@@ -85,11 +89,12 @@ def _publish(
     claim: Claim,
     run_id: str,
     progress: Progress,
+    reader: Reader,
 ) -> RunResult:
     """The claimed part of a run: from the sources to the moved pointer."""
     retention.sweep(results, task.spec.outputs, request.task)
     progress("reading sources", 0, 0)
-    reading = _read_and_quarantine(workspace, results, task, run_id)
+    reading = _read_and_quarantine(workspace, results, task, run_id, reader)
     decision = _decide(workspace, results, task, reading, request, progress)
     runs.record_metrics(results, run_id, [runs.Metric(**vars(row)) for row in decision.metrics])
 
@@ -106,24 +111,25 @@ def _publish(
         subject=decision.subject,
         fallback=decision.fallback,
         model_id=model_id,
-        champion=decision.subject == MODEL,
+        champion=decision.model is not None and decision.subject == MODEL and not request.in_hindsight,
         exit_code=int(decision.exit_code),
         reason=decision.reason,
     )
     raised: list[Raised] = []
     then = alerting.raising(workspace, task, request.task, raised.append)
-    moved = publishing.publish(results, claim, run_id, outcome, force=request.force, then=then)
+    force = request.force and not request.in_hindsight  # there it is the slot that is forced, not the pointer
+    moved = publishing.publish(results, claim, run_id, outcome, force=force, then=then)
     shutil.rmtree(_checkpoint(workspace, request), ignore_errors=True)
     result = _result(request, run_id, decision, counts, published=moved, model_id=model_id)
     return dataclasses.replace(result, alerts=raised[0]) if raised else result
 
 
 def _rehearse(
-    workspace: Workspace, results: Warehouse, task: Task, request: RunRequest, progress: Progress
+    workspace: Workspace, results: Warehouse, task: Task, request: RunRequest, progress: Progress, reader: Reader
 ) -> RunResult:
     """A dry run: the same reading, judging and rows, with nothing claimed and nothing written."""
     progress("reading sources", 0, 0)
-    reading = read(workspace, results, task)
+    reading = reader(workspace, results, task)
     decision = _decide(workspace, results, task, reading, request, progress, keep_checkpoint=False)
     counts = {output.name: 0 for output in task.spec.outputs}
     for shard in publication_rows(task, reading.dataset, request.as_of, decision.forecaster):
@@ -142,21 +148,25 @@ def _decide(
     *,
     keep_checkpoint: bool = True,
 ) -> Decision:
+    if request.in_hindsight:
+        champion = model_of_its_time(results, task, request)
+    else:
+        champion = models.champion(results, request.task)
     return decide(
         task,
         reading.dataset,
         request,
-        models.champion(results, request.task),
+        champion,
         seed=workspace.configuration.settings.seed,
         checkpoint=_checkpoint(workspace, request) if keep_checkpoint else None,
         progress=progress,
     )
 
 
-def _read_and_quarantine(workspace: Workspace, results: Warehouse, task: Task, run_id: str) -> Reading:
+def _read_and_quarantine(workspace: Workspace, results: Warehouse, task: Task, run_id: str, reader: Reader) -> Reading:
     """Read the sources and keep their bad rows in the ledger, also where there are too many to go on."""
     try:
-        reading = read(workspace, results, task)
+        reading = reader(workspace, results, task)
     except TooManyBadRows as refused:
         with results.writing() as connection:
             quarantine.write(connection, run_id, [refused.checked])
@@ -200,10 +210,7 @@ def _tidy(workspace: Workspace, results: Warehouse, task: Task, task_name: str) 
     settings = workspace.configuration.settings
     try:
         retention.retain(results, task.spec.outputs, task_name, settings.keep_runs)
-        old = models.latest(results, task_name, limit=10_000)[settings.keep_artifacts :]
-        for record in old:
-            if not record.champion:
-                shutil.rmtree(record.uri, ignore_errors=True)
+        keeping.clear_artifacts(results, task_name, settings.keep_artifacts)
     except ForecastingError as failure:
         log.warning("Old runs could not be removed: %s", failure)
 
