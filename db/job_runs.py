@@ -23,11 +23,14 @@ from forecasting.schema import ClaimLost
 KEEP_ROWS = 2_000
 """Rows of a job that are kept: years of nights, and the last half hour of a job that is due every second."""
 
-State = Literal["running", "done", "failed", "timed out", "abandoned", "coalesced", "missed", "blocked"]
-"""How an attempt ended: `abandoned`, its worker died. Or why a slot has none: a later one stood for it, it was too old,
-a job that it waits for failed."""
+Ending = Literal["done", "failed", "timed out", "interrupted"]
+"""How an attempt ends that can still say so itself."""
 
-PASSED_OVER = ("coalesced", "missed", "blocked")
+State = Literal["running", Ending, "abandoned", "coalesced", "missed"]
+"""`interrupted`: by a person or a machine that shuts down; `abandoned`: its worker died. A slot without an attempt: a
+later one stood for it, or it was too old."""
+
+PASSED_OVER = ("coalesced", "missed")
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def finish(
     warehouse: Warehouse,
     claim: Claim,
     job: str,
-    state: Literal["done", "failed", "timed out"],
+    state: Ending,
     exit_code: int | None,
     error: str | None = None,
 ) -> None:
@@ -107,9 +110,7 @@ def finish(
         _clear_old(connection, job)
 
 
-def pass_over(
-    warehouse: Warehouse, job: str, slot: datetime, state: Literal["coalesced", "missed", "blocked"], why: str
-) -> bool:
+def pass_over(warehouse: Warehouse, job: str, slot: datetime, state: Literal["coalesced", "missed"], why: str) -> bool:
     """Notes that a slot will not be run, and why; False where the ledger knows the slot already."""
     with warehouse.writing() as connection:
         one_at_a_time(connection, f"task {claim_name(job)}")

@@ -15,9 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from forecasting.gate import CHAMPION, MODEL, Verdict, decide
-from forecasting.schema import NotEnoughData
+from forecasting.schema import NotEnoughData, TrainingDiverged
 from forecasting.task import Accompanied, Cases, Fit, Fold, Forecaster, Instant, Model, Recipe, Score, Task
-from forecasting.trainer import TrainingDiverged
 
 log = logging.getLogger(__name__)
 

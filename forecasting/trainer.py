@@ -23,7 +23,7 @@ from forecasting.callbacks import Callback
 from forecasting.checkpoints import Checkpoint
 from forecasting.devices import choose_device, data_parallel, deterministic, mixed_precision, threads
 from forecasting.optimisers import build_optimiser, schedule
-from forecasting.schema import ForecastingError
+from forecasting.schema import TrainingDiverged
 from forecasting.seeds import derive, seeded
 
 BatchT = TypeVar("BatchT", bound=Batch)
@@ -33,10 +33,6 @@ LossFunction = Callable[[nn.Module, BatchT], Tensor]
 
 Validation = Callable[[nn.Module], float]
 """The loss of a model on a time-later slice; smaller is better."""
-
-
-class TrainingDiverged(ForecastingError):
-    """The loss or a weight stopped being a finite number."""
 
 
 @dataclass(frozen=True)

@@ -74,8 +74,8 @@ def check(workspace: Workspace) -> Check:
     """Opens every warehouse, reads every source that a configured task needs, and tries to put them together."""
     workspace.check_sources()
     tasks = {name: workspace.task(name) for name in workspace.tasks}
-    for job in workspace.configuration.jobs.values():
-        workspace.task(job.task)
+    for job in workspace.configuration.jobs:
+        workspace.check_job(job)
     with _results(workspace) as (results, state):
         found = Check(results.address if state != "new" else workspace.results(prepare=False).address, state)
         reader = _Reader(workspace, results, found)

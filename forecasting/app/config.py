@@ -10,6 +10,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -18,6 +19,7 @@ from pydantic import AfterValidator, Field
 
 from forecasting.app.channels.configuration import ChannelConfig, channel_config, variables
 from forecasting.app.cron import Cron
+from forecasting.app.slots import IntervalSchedule, schedule_of
 from forecasting.app.validation import build, did_you_mean
 from forecasting.schema import ConfigurationError
 
@@ -41,6 +43,11 @@ def _timezone(name: str) -> str:
 
 def _cron(text: str) -> str:
     Cron.parse(text)
+    return text
+
+
+def _every(text: str) -> str:
+    IntervalSchedule.parse(text)
     return text
 
 
@@ -129,12 +136,44 @@ class TaskConfig:
 
 @dataclass(frozen=True)
 class JobConfig:
-    """A table `[jobs.NAME]`: a task and the times (five cron fields in `timezone`) at which it is due."""
+    """A table `[jobs.NAME]`: what is done, and the times at which it is due.
 
-    task: str
-    cron: Annotated[str, AfterValidator(_cron)]
+    What: exactly one of `task`, `report` (a report's or a task's name, or "all") and `alerts` (deliver what waits).
+    When: `cron` (five fields in `timezone`) or `every` ("15m"); with `after` alone, at the slots of the jobs named
+    there. A slot starts once the jobs in `after` are done with theirs, up to `jitter_seconds` late, at random. After
+    an error (exit code 1) it is tried again `retries` times, `retry_wait_seconds` later and twice as long each time;
+    after `timeout_minutes` it is stopped. Of several slots that are due `coalesce` runs the latest alone; one that is
+    older than `grace_hours` is not run any more.
+    """
+
+    task: str | None = None
+    report: str | None = None
+    alerts: bool = False
+    cron: Annotated[str, AfterValidator(_cron)] | None = None
+    every: Annotated[str, AfterValidator(_every)] | None = None
+    after: tuple[str, ...] = ()
     timezone: Timezone = "UTC"
+    jitter_seconds: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    retries: Annotated[int, Field(ge=0, le=100)] = 2
+    retry_wait_seconds: Annotated[float, Field(ge=0)] = 60.0
+    timeout_minutes: Annotated[float, Field(gt=0)] | None = None
+    coalesce: bool = True
+    grace_hours: Annotated[float, Field(gt=0)] = 24.0
     retrain_after_days: Annotated[float, Field(ge=0)] | None = None
+
+    def __post_init__(self) -> None:
+        what = [key for key in ("task", "report", "alerts") if getattr(self, key)]
+        if len(what) != 1:
+            given = " and ".join(what) if what else "none"
+            raise ConfigurationError(f"give exactly one of task, report and alerts = true, not {given}.")
+        if self.cron is not None and self.every is not None:
+            raise ConfigurationError("give either cron or every, not both.")
+        if self.cron is None and self.every is None and not self.after:
+            raise ConfigurationError(
+                'say when it is due: cron = "0 2 * * *", every = "15m", or after = ["another job"].'
+            )
+        if self.retrain_after_days is not None and self.task is None:
+            raise ConfigurationError("retrain_after_days is for jobs that run a task.")
 
 
 @dataclass(frozen=True)
@@ -196,6 +235,8 @@ def load(
         if not isinstance(table, dict):
             raise ConfigurationError(f"{label}: {name!r} must be a table.")
 
+    jobs = {n: build(JobConfig, t, f"{label}: [jobs.{n}]") for n, t in _named(tables, "jobs", label)}
+    _check_order(jobs, label)
     in_file = build(Settings, tables.get("settings", {}), f"{label}: [settings]")
     from_environment = _settings_of(environment)
     merged = _with(in_file, from_environment, "environment")
@@ -208,7 +249,7 @@ def load(
         },
         sources={n: build(SourceConfig, t, f"{label}: [sources.{n}]") for n, t in _named(tables, "sources", label)},
         tasks={n: _task(n, t, f"{label}: [tasks.{n}]") for n, t in _named(tables, "tasks", label)},
-        jobs={n: build(JobConfig, t, f"{label}: [jobs.{n}]") for n, t in _named(tables, "jobs", label)},
+        jobs=jobs,
         alerts={n: channel_config(t, f"{label}: [alerts.{n}]") for n, t in _named(tables, "alerts", label)},
         file=file,
         var=Path(merged.var) if outside or not file else file.parent / merged.var,
@@ -254,6 +295,23 @@ def _named(tables: Mapping[str, Any], kind: str, label: str) -> list[tuple[str, 
                 remedy=f"Write [{kind}.NAME] and keys below it.",
             )
     return list(tables.get(kind, {}).items())
+
+
+def _check_order(jobs: Mapping[str, JobConfig], label: str) -> None:
+    """Refuse jobs that wait for what is not there, or for each other."""
+    for name, job in jobs.items():
+        for earlier in job.after:
+            if earlier not in jobs:
+                raise ConfigurationError(
+                    f"{label}: [jobs.{name}]: after names {earlier!r}, which is no job.",
+                    remedy=did_you_mean(earlier, jobs),
+                )
+    try:
+        TopologicalSorter({name: job.after for name, job in jobs.items()}).prepare()
+    except CycleError as error:
+        raise ConfigurationError(f"{label}: these jobs wait for each other: {', '.join(error.args[1][1:])}.") from None
+    for name in jobs:
+        schedule_of(jobs, name, label)
 
 
 def _task(name: str, table: Mapping[str, Any], where: str) -> TaskConfig:

@@ -1,13 +1,14 @@
 """Times of a job: the five fields of cron (minute, hour, day of month, month, day of week), as crontab(5) reads them.
 
 APScheduler's own parser counts weekdays from Monday = 0 where every crontab counts from Sunday = 0, and it cannot
-look back; what a slot needs is the latest due time.
+look back; what a slot needs is the latest due time, and all that were missed since the last one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -54,20 +55,48 @@ class Cron:
         return cron
 
     def latest(self, now: datetime, timezone: str) -> datetime | None:
-        """The last due time at or before `now` (aware), in UTC; wall-clock times that a change of clocks skips are
-        due as much later as the clock was moved, those that it repeats are due once, the first time."""
+        """The last due time at or before `now` (aware), in UTC; None where there is none within eight years.
+
+        Where the hour is given, wall-clock times that a change of clocks skips are due as much later as the clock was
+        moved, and those that it repeats are due once, the first time. Where every hour is due, the clock on the wall
+        is followed as it goes: nothing stands in for what it skips, and what it repeats is due again.
+        """
         zone = ZoneInfo(timezone)
         today = now.astimezone(zone).date()
         for back in range(-1, _SEARCH_DAYS):  # from tomorrow: a skipped time may have moved over midnight
-            day = today - timedelta(days=back)
-            if not self._due_on(day.day, day.month, day.isoweekday() % 7):
-                continue
-            for hour in reversed(self.hours):
-                for minute in reversed(self.minutes):
-                    due = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone).astimezone(UTC)
-                    if due <= now:
-                        return due
+            for due in reversed(self._due_times(today - timedelta(days=back), zone)):
+                if due <= now:
+                    return due
         return None
+
+    def following(self, after: datetime, timezone: str) -> Iterator[datetime]:
+        """The due times after an instant (aware), one by one, in UTC, by the same rules; they end where there is none
+        within eight years."""
+        zone = ZoneInfo(timezone)
+        last, empty = after, 0
+        day = after.astimezone(zone).date() - timedelta(days=1)
+        while empty < _SEARCH_DAYS and day < date.max - timedelta(days=2):
+            for due in self._due_times(day, zone):
+                if due > last:
+                    last, empty = due, 0
+                    yield due
+            day, empty = day + timedelta(days=1), empty + 1
+
+    def _due_times(self, day: date, zone: ZoneInfo) -> list[datetime]:
+        """The due times of a day on the wall, in UTC, ascending."""
+        if not self._due_on(day.day, day.month, day.isoweekday() % 7):
+            return []
+        every_hour = len(self.hours) == 24
+        times = set()
+        for hour in self.hours:
+            for minute in self.minutes:
+                for fold in (0, 1) if every_hour else (0,):
+                    wall = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone, fold=fold)
+                    due = wall.astimezone(UTC)
+                    exists = due.astimezone(zone).replace(tzinfo=None) == wall.replace(tzinfo=None)
+                    if exists or not every_hour:
+                        times.add(due)
+        return sorted(times)
 
     def _due_on(self, day: int, month: int, weekday: int) -> bool:
         if month not in self.months:

@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "check": "Check configuration, sources and data before the first run.",
     "run": "Forecast, judge and publish: the nightly job.",
     "backtest": "What would we have said? Write forecasts in hindsight and compare.",
+    "schedule": "Run the jobs when they are due.",
     "report": "Write the reports of what is published.",
     "status": "What is published, how fresh it is, and what the gate said.",
     "alerts": "List, deliver, acknowledge and close the alerts that tasks raised.",
@@ -151,13 +152,16 @@ def cli(context: click.Context) -> None:
 
 def main() -> None:
     """Entry point of the program."""
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, terminate)
     catch_threads()
     cli(prog_name="forecasting")
 
 
-def _terminate(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt  # let claims be released and files be closed
+def terminate(number: int, frame: Any) -> None:
+    """Ends the command as Ctrl-C does, once: a second signal must not cut short how claims are released and files are
+    closed."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -14,8 +14,7 @@ from typing import Literal
 import numpy as np
 
 from db.raising import Raised
-from forecasting.app.config import JobConfig
-from forecasting.app.cron import Cron
+from forecasting.app.slots import Schedule
 from forecasting.pipeline import MetricRow
 from forecasting.schema import ConfigurationError, ExitCode
 from forecasting.task import Instant
@@ -75,13 +74,13 @@ class RunResult:
     alerts: Raised | None = None
 
 
-def slot_of(job: JobConfig | None, now: dt.datetime) -> Instant:
-    """The slot that is due: a job's latest due time, without a job today 00:00 UTC."""
-    if job is None:
+def slot_of(schedule: Schedule | None, now: dt.datetime) -> Instant:
+    """The slot that is due: a job's latest, without a job today 00:00 UTC."""
+    if schedule is None:
         return np.datetime64(now.date(), "us")
-    due = Cron.parse(job.cron).latest(now, job.timezone)
+    due = schedule.latest(now)
     if due is None:
-        raise ConfigurationError(f"The job's cron {job.cron!r} was never due.")
+        raise ConfigurationError("The job was never due: its cron line names a day that does not exist.")
     return np.datetime64(due.replace(tzinfo=None), "us")
 
 

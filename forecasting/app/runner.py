@@ -67,6 +67,8 @@ def run(workspace: Workspace, request: RunRequest, progress: Progress, *, reader
         )
         with log_run(run_id), _closed_on_failure(results, claim, run_id):
             result = _publish(workspace, results, task, request, claim, run_id, progress, reader)
+            done = "published" if result.published else "kept beside what is published"
+            log.info("%s: %d rows as of %s, by %s", done, sum(result.rows.values()), request.as_of, result.subject)
     with log_run(run_id):
         _tidy(workspace, results, task, request.task)
         if not result.published or request.in_hindsight:

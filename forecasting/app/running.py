@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from forecasting.app import runner
 from forecasting.app.request import Retrain, RunRequest, RunResult, slot_of, worst
 from forecasting.app.workspace import Workspace, now
-from forecasting.schema import ConfigurationError, ExitCode, ForecastingError
+from forecasting.schema import ExitCode, ForecastingError
 from forecasting.task import Instant
 
 log = logging.getLogger(__name__)
@@ -36,34 +36,29 @@ def plan(
     workspace: Workspace,
     tasks: Sequence[str],
     *,
-    job: str | None = None,
     slot: Instant | None = None,
     as_of: Instant | None = None,
     retrain: Retrain = "auto",
     dry_run: bool = False,
     force: bool = False,
+    trigger: str = "command",
+    retrain_after_days: float | None = None,
 ) -> list[RunRequest]:
-    """The runs that a command line asks for; every name and option is checked before the first one starts."""
-    if job is not None and tasks:
-        raise ConfigurationError("Name either tasks or --job, not both.", remedy="A job names its task itself.")
-    if job is None and not tasks:
-        raise ConfigurationError("Name a task to run, or a job.", remedy="`forecasting tasks` lists what there is.")
-    config = workspace.job(job) if job is not None else None
-    names = list(dict.fromkeys(tasks)) if config is None else [config.task]
+    """The runs that a command line or a job asks for; every name and option is checked before the first one starts."""
+    names = list(dict.fromkeys(tasks))
     workspace.check_sources()
     for name in names:
         workspace.task(name)
-    slot = slot if slot is not None else slot_of(config, now())
+    slot = slot if slot is not None else slot_of(None, now())
     default = workspace.configuration.settings.retrain_after_days
-    after = config.retrain_after_days if config and config.retrain_after_days is not None else default
     return [
         RunRequest(
             task=name,
             slot=slot,
             as_of=as_of if as_of is not None else slot,
-            trigger="command" if job is None else f"job:{job}",
+            trigger=trigger,
             retrain=retrain,
-            retrain_after_days=after,
+            retrain_after_days=default if retrain_after_days is None else retrain_after_days,
             dry_run=dry_run,
             force=force,
         )

@@ -1,24 +1,35 @@
-"""`forecasting status`: what is published, how fresh it is, and what the gate said, from the ledgers alone."""
+"""`forecasting status`: what is published and how fresh it is, what it was made of, what the gate said, who is at work.
+
+What is asked of the ledgers is here; sources and tables are in `freshness`, jobs in `job_watch`.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
-import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
-from db import models, outbox, publishing, runs
+from db import migrate, models, outbox, publishing, runs
 from db.engines import Warehouse
+from db.mapping import first_line
 from db.models import ModelRecord
 from db.outbox import Backlog
 from db.publishing import Publication
 from db.runs import Run
-from db.tables import ALERT_DELIVERIES
-from forecasting.app.cron import Cron
-from forecasting.app.migrating import is_new
+from db.watching import RunningClaim, quarantined, running_claims
+from forecasting.app import freshness, job_watch
+from forecasting.app.freshness import SourceFreshness, TableFreshness
+from forecasting.app.job_watch import JobStatus
+from forecasting.app.migrating import is_new, lineages
+from forecasting.app.slots import schedule_of, upcoming
 from forecasting.app.workspace import Workspace, now
-from forecasting.schema import ExitCode
+from forecasting.schema import ExitCode, ForecastingError
+
+T = TypeVar("T")
 
 GRACE = dt.timedelta(hours=6)
 """How long after its due time a job's slot may still be unpublished before its task counts as stale."""
@@ -47,47 +58,121 @@ class GateFigures:
 
 @dataclass(frozen=True)
 class TaskStatus:
-    """One configured task. `stale` says in a sentence what is late, empty where nothing is."""
+    """One configured task. `stale` says in a sentence what is late, empty where nothing is. `next_slot`: of the first
+    job that runs it, aware, UTC. `quarantined`: bad rows that its last run set aside, by source."""
 
     task: str
     stale: str
-    published: Publication | None
-    run: Run | None
-    last_run: Run | None
-    champion: ModelRecord | None
-    gate: GateFigures | None
+    published: Publication | None = None
+    run: Run | None = None
+    last_run: Run | None = None
+    champion: ModelRecord | None = None
+    gate: GateFigures | None = None
+    next_slot: dt.datetime | None = None
+    quarantined: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Status:
-    """All configured tasks at one moment. `backlog`: channels to which alerts have not all been delivered."""
+    """Everything at one moment. `backlog`: channels to which alerts have not all been delivered; `claims`: who is at
+    work; `problems`: what could not be looked at, in sentences."""
 
     warehouse: str
     moment: dt.datetime
     tasks: tuple[TaskStatus, ...]
     backlog: tuple[Backlog, ...] = ()
+    sources: tuple[SourceFreshness, ...] = ()
+    tables: tuple[TableFreshness, ...] = ()
+    jobs: tuple[JobStatus, ...] = ()
+    claims: tuple[RunningClaim, ...] = ()
+    problems: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
-        """1 where a task is stale."""
-        return ExitCode.ERROR if any(task.stale for task in self.tasks) else ExitCode.DONE
+        """1 where a task, a source or a job is stale."""
+        found = (*self.tasks, *self.sources, *self.jobs)
+        return ExitCode.ERROR if any(one.stale for one in found) else ExitCode.DONE
 
 
 def status(workspace: Workspace, *, moment: dt.datetime | None = None) -> Status:
-    """Reads the ledgers; a warehouse without tables has published nothing."""
+    """Reads the ledgers, and asks each source how new it is; a warehouse without tables has published nothing."""
     moment = moment or now()
     warehouse = workspace.results(prepare=False)
+    missing = warehouse.path is not None and not warehouse.path.exists()  # looking makes no file
     if is_new(workspace, warehouse):
-        missing = "nothing is published yet"
-        tasks = tuple(TaskStatus(name, missing, None, None, None, None, None) for name in workspace.tasks)
-        return Status(warehouse.address, moment, tasks)
-    published = publishing.publications(warehouse)
-    names = dict.fromkeys([*workspace.tasks, *published])
-    found = [_task(workspace, warehouse, name, published.get(name), moment) for name in names]
-    if published and not workspace.configuration.tasks:  # nobody waits for a task that no table names and nobody ran
-        jobs = {job.task for job in workspace.configuration.jobs.values()}
-        found = [task if task.last_run or task.task in jobs else replace(task, stale="") for task in found]
-    return Status(warehouse.address, moment, tuple(found), _backlog(warehouse))
+        nothing = "nothing is published yet"
+        tasks = tuple(TaskStatus(n, nothing, next_slot=_next_slot(workspace, n, moment)) for n in workspace.tasks)
+        sources, problems = freshness.sources(workspace, None if missing else warehouse, list(workspace.tasks), moment)
+        jobs = job_watch.jobs(workspace, None, moment, GRACE)
+        return Status(warehouse.address, moment, tasks, sources=sources, jobs=jobs, problems=problems)
+    return _Look(workspace, warehouse, moment).everything()
+
+
+@dataclass(frozen=True)
+class _Look:
+    """One look at a warehouse. What an outdated one does not have is missing from what is found, and said."""
+
+    workspace: Workspace
+    warehouse: Warehouse
+    moment: dt.datetime
+    problems: list[str] = field(default_factory=list)
+
+    def everything(self) -> Status:
+        """All there is to see."""
+        workspace, warehouse, moment = self.workspace, self.warehouse, self.moment
+        if outdated := migrate.pending(warehouse, lineages(workspace)):
+            labels = ", ".join(dict.fromkeys(one.label for one in outdated))
+            self.problems.append(f"the warehouse lacks the latest tables of {labels}: `forecasting db upgrade`")
+        published = self.seen("what is published", lambda: publishing.publications(warehouse), {})
+        tasks = [self._task(name, published.get(name)) for name in dict.fromkeys([*workspace.tasks, *published])]
+        if published and not workspace.configuration.tasks:  # nobody waits for one that no table names and nobody ran
+            jobs = {job.task for job in workspace.configuration.jobs.values()}
+            tasks = [task if task.last_run or task.task in jobs else replace(task, stale="") for task in tasks]
+        awaited = [task.task for task in tasks if task.stale or task.last_run or task.task in workspace.configuration.tasks]
+        sources, problems = freshness.sources(workspace, warehouse, awaited, moment)
+        self.problems.extend(problems)
+        stale = {task.task: bool(task.stale) for task in tasks}
+        return Status(
+            warehouse.address,
+            moment,
+            tuple(tasks),
+            self.seen("the backlog of alerts", lambda: tuple(outbox.pending(warehouse).values()), ()),
+            sources,
+            freshness.tables(workspace, warehouse, published, stale, moment),
+            self.seen("the ledger of jobs", lambda: job_watch.jobs(workspace, warehouse, moment, GRACE), ()),
+            self.seen("claims", lambda: running_claims(warehouse), ()),
+            tuple(self.problems),
+        )
+
+    def seen(self, what: str, look: Callable[[], T], otherwise: T) -> T:
+        """What there is, or something else where the warehouse has no such table or column yet."""
+        try:
+            return look()
+        except (SQLAlchemyError, ForecastingError) as error:
+            if is_lost(error):
+                raise
+            problem = f"{what} cannot be read: {first_line(error)}"
+            if not self.problems or self.problems[0].startswith("what"):
+                self.problems.append(problem)
+            return otherwise
+
+    def _task(self, name: str, published: Publication | None) -> TaskStatus:
+        warehouse = self.warehouse
+        limit = dt.timedelta(hours=self.workspace.configuration.settings.stale_after_hours)
+        run = self.seen("runs", lambda: runs.get(warehouse, published.run_id), None) if published else None
+        rows: list[Run] = self.seen("runs", lambda: runs.latest(warehouse, name, limit=1), [])
+        last = rows[0] if rows else None
+        return TaskStatus(
+            name,
+            is_current(published, _due(self.workspace, name, self.moment), limit, self.moment),
+            published,
+            run,
+            last,
+            self.seen("models", lambda: models.champion(warehouse, name), None),
+            self.seen("figures", lambda: _gate(self.workspace, warehouse, name, run), None) if run else None,
+            _next_slot(self.workspace, name, self.moment),
+            self.seen("quarantine", lambda: quarantined(warehouse, last.run_id), {}) if last else {},
+        )
 
 
 def is_current(
@@ -105,36 +190,18 @@ def is_current(
     return f"published as of {publication.as_of:%Y-%m-%d %H:%M} UTC, {_age(age)} ago"
 
 
-def _backlog(warehouse: Warehouse) -> tuple[Backlog, ...]:
-    """What waits in the outbox; a warehouse that was not upgraded yet has none."""
-    with warehouse.reading() as connection:
-        if not sa.inspect(connection).has_table(ALERT_DELIVERIES.name):
-            return ()
-    return tuple(outbox.pending(warehouse).values())
-
-
-def _task(
-    workspace: Workspace, warehouse: Warehouse, name: str, published: Publication | None, moment: dt.datetime
-) -> TaskStatus:
-    limit = dt.timedelta(hours=workspace.configuration.settings.stale_after_hours)
-    run = runs.get(warehouse, published.run_id) if published else None
-    last = runs.latest(warehouse, name, limit=1)
-    return TaskStatus(
-        name,
-        is_current(published, _due(workspace, name, moment), limit, moment),
-        published,
-        run,
-        last[0] if last else None,
-        models.champion(warehouse, name),
-        _gate(workspace, warehouse, name, run) if run else None,
-    )
-
-
 def _due(workspace: Workspace, task: str, moment: dt.datetime) -> dt.datetime | None:
     """The latest due time, past its grace, of the jobs that run the task."""
-    jobs = [job for job in workspace.configuration.jobs.values() if job.task == task]
-    times = [Cron.parse(job.cron).latest(moment - GRACE, job.timezone) for job in jobs]
+    jobs = workspace.configuration.jobs
+    times = [schedule_of(jobs, name).latest(moment - GRACE) for name, job in jobs.items() if job.task == task]
     return max((time for time in times if time is not None), default=None)
+
+
+def _next_slot(workspace: Workspace, task: str, moment: dt.datetime) -> dt.datetime | None:
+    """When the next of its jobs is due."""
+    jobs = workspace.configuration.jobs
+    times = [upcoming(schedule_of(jobs, name), moment) for name, job in jobs.items() if job.task == task]
+    return min((time for time in times if time is not None), default=None)
 
 
 def _gate(workspace: Workspace, warehouse: Warehouse, name: str, run: Run) -> GateFigures | None:

@@ -121,6 +121,19 @@ class Workspace:
             )
         return jobs[name]
 
+    def check_job(self, name: str) -> None:
+        """Refuse a job whose task, report or time is not what the configuration knows."""
+        job, where = self.job(name), f"{self.configuration.label}: [jobs.{name}]"
+        if job.task is not None:
+            self.task(job.task)
+        if job.report not in (None, "all"):
+            specs = {task: self.task_class(task).spec for task in {*self.tasks, *self.task_classes}}
+            known = {"all", *specs, *(report.name for spec in specs.values() for report in spec.reports)}
+            if job.report not in known:
+                raise ConfigurationError(
+                    f"{where}: there is no report {job.report!r}.", remedy=did_you_mean(str(job.report), known)
+                )
+
     # -- warehouses -------------------------------------------------------------------------------------------
 
     @property

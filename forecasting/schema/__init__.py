@@ -42,6 +42,7 @@ from forecasting.schema.errors import (
     ForecastingError,
     NotEnoughData,
     SlotTaken,
+    TrainingDiverged,
 )
 from forecasting.schema.sources import SOURCES
 
@@ -65,6 +66,7 @@ __all__ = [
     "Report",
     "ReportSection",
     "SlotTaken",
+    "TrainingDiverged",
     "Source",
     "SourceNeed",
     "TaskSpec",

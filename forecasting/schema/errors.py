@@ -65,6 +65,10 @@ class NotEnoughData(ForecastingError):
     exit_code = ExitCode.GATE_FAILED
 
 
+class TrainingDiverged(ForecastingError):
+    """The loss or a weight stopped being a finite number."""
+
+
 class SlotTaken(ForecastingError):
     """The slot is running elsewhere or done (exit code 5); `done` says which."""
 

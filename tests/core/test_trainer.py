@@ -19,7 +19,8 @@ from forecasting.checkpoints import Checkpoint
 from forecasting.encoders import encoder_names
 from forecasting.optimisers import schedule
 from forecasting.schema import ConfigurationError
-from forecasting.trainer import TrainingConfig, TrainingDiverged, mean_loss, train
+from forecasting.schema import TrainingDiverged
+from forecasting.trainer import TrainingConfig, mean_loss, train
 
 VALIDATE = partial(mean_loss, batches=toy.source(100, seed=1), loss=toy.loss)
 

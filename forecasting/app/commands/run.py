@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from forecasting.app.delivering import DeliveryReport, deliver_after_runs
+from forecasting.app.jobs import JobRequest, JobResult, run_job
 from forecasting.app.options import INSTANT, global_options, with_workspace
 from forecasting.app.running import Attempt, plan, run_all
 from forecasting.app.workspace import Workspace
-from forecasting.schema import ExitCode, ForecastingError
+from forecasting.schema import ConfigurationError, ExitCode, ForecastingError
 
 
 @click.command("run")
@@ -29,9 +30,12 @@ from forecasting.schema import ExitCode, ForecastingError
 @click.option(
     "--slot", type=INSTANT, metavar="T", help="The slot to claim.  [default: the job's latest; today 00:00 UTC]"
 )
+@click.option("--fence", type=int, hidden=True, help="Of the claim that a scheduler made for this process.")
 @global_options
 @with_workspace
-def command(workspace: Workspace, tasks: tuple[str, ...], **options: Any) -> ExitCode:
+def command(
+    workspace: Workspace, tasks: tuple[str, ...], job: str | None, fence: int | None, **options: Any
+) -> ExitCode:
     """Forecast, judge and publish TASKs, or what a job names.
 
     A run claims its slot, reads and checks the sources, trains where needed, compares the model with baselines and
@@ -40,21 +44,37 @@ def command(workspace: Workspace, tasks: tuple[str, ...], **options: Any) -> Exi
     instant. Exit code 3: the gate failed, and the rows published are the best baseline's or the champion's. With
     several tasks: the first present of 1, 4, 3, 5, 0.
     """
-    requests = plan(workspace, tasks, **options)
+    if job is not None and tasks:
+        raise ConfigurationError("Name either tasks or --job, not both.", remedy="A job names its task itself.")
+    if job is None and not tasks:
+        raise ConfigurationError("Name a task to run, or a job.", remedy="`forecasting tasks` lists what there is.")
     try:
-        attempts, code = run_all(workspace, requests)
+        if job is not None:
+            done = run_job(workspace, JobRequest(job, fence=fence, **options))
+            attempts, code, about = done.runs, done.exit_code, _job(job, done)
+        else:
+            found, code = run_all(workspace, plan(workspace, tasks, **options))
+            attempts, about, done = tuple(found), {}, None
     except ForecastingError:
         _deliver(workspace, options)  # what stopped this run keeps no alert of an earlier one waiting
         raise
     console = workspace.console
     for attempt in attempts:
         _say(workspace, attempt)
-    deliveries = _deliver(workspace, options)
+    for path in (path for paths in (done.reports if done else {}).values() for path in paths):
+        console.say(str(path))
+    deliveries = done.deliveries if done and workspace.job(str(job)).alerts else _deliver(workspace, options)
     for line in deliveries.lines:
         console.say(line)
     runs = [_document(attempt) for attempt in attempts]
-    console.document("run", {"runs": runs, "deliveries": deliveries.document, "exit_code": int(code)})
+    console.document("run", {**about, "runs": runs, "deliveries": deliveries.document, "exit_code": int(code)})
     return code
+
+
+def _job(name: str, done: JobResult) -> dict[str, Any]:
+    """What the document says of a job."""
+    reports = [{"task": task, "files": paths} for task, paths in done.reports.items()]
+    return {"job": name, "slot": done.slot, "attempt": done.attempt, "reports": reports}
 
 
 def _deliver(workspace: Workspace, options: dict[str, Any]) -> DeliveryReport:

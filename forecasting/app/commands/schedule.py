@@ -1,0 +1,70 @@
+"""`forecasting schedule`: every job at its time, on any number of machines."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from typing import Any
+
+import click
+
+from forecasting.app.options import chosen, global_options, with_workspace
+from forecasting.app.request import worst
+from forecasting.app.side_by_side import cores
+from forecasting.app.workspace import Workspace
+from forecasting.schema import ExitCode
+
+
+@click.command("schedule")
+@click.option("--once", is_flag=True, help="Do what is due now, and end.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Jobs that this scheduler runs at a time.  [default: one for each core]",
+)
+@global_options
+@with_workspace
+@click.pass_context
+def command(context: click.Context, workspace: Workspace, once: bool, workers: int | None) -> ExitCode:
+    """Run the jobs of the configuration when they are due, until it is stopped.
+
+    Slots are computed from the schedules, and what was done stands in the warehouse: a scheduler that slept, was
+    started late or crossed a change of clocks runs each due slot once, and any number of schedulers, cron lines and
+    people may share the work. Each slot runs in a process of its own. SIGTERM or Ctrl-C stops it, and what runs, within
+    ten seconds; the slots are free again. It reads the configuration once: restart it after a change.
+
+    With --once the exit code is the first present of 1, 2, 4, 3, 0 of the jobs run.
+    """
+    from forecasting.app.scheduling import Scheduler
+
+    scheduler = Scheduler(workspace, _global(context), workers or cores())
+    console = workspace.console
+    if once:
+        try:
+            scheduler.run_once()
+        finally:
+            scheduler.stop()
+        code = worst([ExitCode.DONE if one is ExitCode.SLOT_TAKEN else one for one in scheduler.codes])
+        console.say(f"{len(scheduler.codes)} slots run." if scheduler.codes else "Nothing is due.")
+        console.document("schedule", {"slots": len(scheduler.codes), "exit_code": int(code)})
+        return code
+    console.say(f"Scheduling {len(scheduler.jobs)} jobs: {', '.join(scheduler.jobs)}")
+    with contextlib.suppress(KeyboardInterrupt):
+        try:
+            scheduler.run()
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):  # a second signal must not cut the clean stop short
+                signal.signal(number, signal.SIG_IGN)
+            scheduler.stop()
+    console.say("Stopped.")
+    console.document("schedule", {"slots": len(scheduler.codes), "exit_code": 0})
+    return ExitCode.DONE
+
+
+def _global(context: click.Context) -> list[str]:
+    """The global options given, for workers."""
+    given: dict[str, Any] = chosen(context)
+    named = {name: ["--" + name, str(given[name])] for name in ("config", "warehouse") if name in given}
+    flags = [f"--{name}" for name in ("verbose", "quiet") if name in given]
+    return [word for words in named.values() for word in words] + flags
