@@ -7,10 +7,12 @@ bytes.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +29,9 @@ DTYPES = frozenset(
     ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64")
 )
 VERSION = 1
+
+_MANIFEST_BYTES = 4096
+"""More than any manifest of ours has."""
 
 
 def save(directory: Path, tensors: Mapping[str, np.ndarray], document: Mapping[str, Any]) -> str:
@@ -58,26 +63,43 @@ def save(directory: Path, tensors: Mapping[str, np.ndarray], document: Mapping[s
     return digest
 
 
-def load(directory: Path, sha256: str | None = None) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def load(
+    directory: Path, sha256: str | None = None, *, most_bytes: int | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """The tensors and the document of an artifact.
 
-    With `sha256` the artifact must be the one saved under that digest. Raises ArtifactError for anything missing,
-    truncated, swapped, altered, unexpected or not stored here.
+    With `sha256` the artifact must be the one saved under that digest. No file is read that has another size than the
+    manifest says, nor any beyond `most_bytes` in all: what was never stored here costs no memory. Raises ArtifactError
+    for anything missing, truncated, swapped, altered, unexpected or not stored here.
     """
     _check_files(directory)
-    manifest_bytes = _read(directory / MANIFEST)
+    manifest_bytes = _read(directory / MANIFEST, most=_MANIFEST_BYTES)
     if sha256 is not None and hashlib.sha256(manifest_bytes).hexdigest() != sha256:
         raise _refused(directory, "it is not the artifact that was registered")
     manifest = _parse_json(directory, MANIFEST, manifest_bytes)
-    if manifest.get("version") != VERSION or not isinstance(manifest.get("files"), dict):
+    entries = manifest.get("files")
+    if manifest.get("version") != VERSION or not isinstance(entries, dict):
         raise _refused(directory, f"its manifest is not of version {VERSION}")
     contents: dict[str, bytes] = {}
     for name in (TENSORS, DOCUMENT):
         # hash and parse the same bytes: a file that changes in between is not believed
-        contents[name] = _read(directory / name)
-        if manifest["files"].get(name) != _entry(contents[name]):
-            raise _refused(directory, f"{name} is not the file that its manifest describes")
+        entry = entries.get(name)
+        size = entry.get("bytes") if isinstance(entry, dict) else None
+        contents[name] = _read(directory / name, size=size, most=most_bytes)
+        if entry != _entry(contents[name]):
+            raise _unlike(directory / name)
     return _parse_tensors(directory, contents[TENSORS]), _parse_json(directory, DOCUMENT, contents[DOCUMENT])
+
+
+def remove(directory: Path) -> None:
+    """Deletes an artifact, as far as that can be done: its own files, and the directory where nothing else lies in it.
+    So whatever a ledger says where an artifact lies, nothing but artifacts goes."""
+    if directory.is_symlink():
+        return
+    with contextlib.suppress(OSError):
+        for name in (MANIFEST, DOCUMENT, TENSORS):
+            (directory / name).unlink(missing_ok=True)
+        directory.rmdir()
 
 
 def expect_format(document: Mapping[str, Any], expected: int, what: str) -> None:
@@ -125,49 +147,74 @@ def _sync_directory(directory: Path) -> None:
 
 
 def _check_files(directory: Path) -> None:
-    """Exactly three plain files: a link could lead out of the directory."""
-    if not directory.is_dir():
+    """A directory of exactly three plain files: a link could lead out of it."""
+    if directory.is_symlink() or not directory.is_dir():
+        missing = not directory.is_symlink() and not directory.exists()
         raise ArtifactError(
-            f"The artifact {directory} does not exist.",
+            f"The artifact {directory} {'does not exist' if missing else 'is refused: it is no directory of its own'}.",
             remedy="Restore it from a backup, or run with --retrain always.",
         )
-    found = {entry.name: entry for entry in directory.iterdir()}
+    found = set()
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.name not in (TENSORS, DOCUMENT, MANIFEST):
+                    raise _refused(directory, f"it holds an unexpected file {entry.name!r}")
+                if not entry.is_file(follow_symlinks=False):
+                    raise _refused(directory, f"{entry.name} is not a plain file")
+                found.add(entry.name)
+    except OSError as error:
+        raise _refused(directory, f"it cannot be read ({error.strerror})") from error
     for name in (TENSORS, DOCUMENT, MANIFEST):
         if name not in found:
             raise _refused(directory, f"{name} is missing")
-        if found[name].is_symlink() or not found[name].is_file():
-            raise _refused(directory, f"{name} is not a plain file")
-    unexpected = sorted(found.keys() - {TENSORS, DOCUMENT, MANIFEST})
-    if unexpected:
-        raise _refused(directory, f"it holds an unexpected file {unexpected[0]!r}")
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, *, size: int | None = None, most: int | None = None) -> bytes:
+    """The bytes of a plain file that has `size` and at most `most` of them, whatever it is by now: no link is followed,
+    no pipe waited for."""
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        return path.read_bytes()
+        with os.fdopen(os.open(path, flags), "rb") as file:
+            there = os.fstat(file.fileno())
+            if not stat.S_ISREG(there.st_mode):
+                raise _refused(path.parent, f"{path.name} is not a plain file")
+            if size is not None and there.st_size != size:
+                raise _unlike(path)
+            if most is not None and there.st_size > most:
+                raise _refused(path.parent, f"{path.name} has {there.st_size:,} bytes, more than the {most:,} allowed")
+            return file.read(there.st_size)
     except OSError as error:
         raise _refused(path.parent, f"{path.name} cannot be read ({error.strerror})") from error
 
 
 def _parse_json(directory: Path, name: str, content: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(content)
-    except ValueError as error:  # includes text that is not UTF-8
-        raise _refused(directory, f"{name} is not JSON") from error
+        value = json.loads(content, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:  # also text that is not UTF-8, and nests deeper than Python can
+        raise _refused(directory, f"{name} is not JSON that was stored here") from error
     if not isinstance(value, dict):
         raise _refused(directory, f"{name} is not a JSON object")
     return value
 
 
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
 def _parse_tensors(directory: Path, content: bytes) -> dict[str, np.ndarray]:
     try:
         tensors = safetensors.numpy.load(content)
-    except (safetensors.SafetensorError, KeyError, ValueError) as error:
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise _refused(directory, f"{TENSORS} does not hold tensors of a known kind") from error
     for name, array in tensors.items():
         if array.dtype.name not in DTYPES:
             raise _refused(directory, f"the tensor {name!r} has dtype {array.dtype}")
     return tensors
+
+
+def _unlike(path: Path) -> ArtifactError:
+    return _refused(path.parent, f"{path.name} is not the file that its manifest describes")
 
 
 def _refused(directory: Path, why: str) -> ArtifactError:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import logging
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +22,14 @@ if TYPE_CHECKING:
     from forecasting.trainer import Trainer
 
 FORMAT = 1
+
+_SLACK_BYTES = 64 << 20
+"""What a checkpoint may hold beside copies of the weights."""
+
+_COPIES = 8
+"""More copies of the weights than any optimiser of ours keeps: the model, its best, an average, two moments."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -45,14 +56,20 @@ class Checkpoint:
 
     def resume(self, trainer: Trainer) -> bool:
         """Bring a fresh trainer to the newest whole state of the same training; false where there is none."""
-        for directory in reversed(self._saved()):
+        saved = self._saved()
+        bring_back = _fresh_state(trainer) if saved else None
+        for directory in reversed(saved):
             try:
-                tensors, document = artifacts.load(directory)
+                tensors, document = artifacts.load(directory, most_bytes=_most_bytes(trainer))
+                if document.get("identity") == _identity(trainer, self.key):
+                    _restore(trainer, tensors, document)
+                    return True
             except ArtifactError:  # half deleted by a kill: the one before it, or none, will do
                 continue
-            if document["identity"] == _identity(trainer, self.key):
-                _restore(trainer, tensors, document)
-                return True
+            except Exception as odd:  # whole, and yet no state of this training: somebody else wrote it
+                log.warning("The checkpoint %s is refused (%s).", directory, type(odd).__name__)
+                assert bring_back is not None
+                bring_back()
         self._delete()
         return False
 
@@ -63,8 +80,12 @@ class Checkpoint:
     def _delete(self, but: Path | None = None) -> None:
         """Delete all checkpoints but one, and what kills left half written: nothing else that lies there."""
         for old in (*self._saved(), *self.directory.glob(".epoch-*")):
-            if old != but:
+            if old == but:
+                continue
+            if old.is_dir() and not old.is_symlink():
                 shutil.rmtree(old)
+            else:
+                old.unlink()
 
 
 def _identity(trainer: Trainer, key: str) -> dict[str, Any]:
@@ -78,6 +99,31 @@ def _identity(trainer: Trainer, key: str) -> dict[str, Any]:
         "shapes": shapes,
         "torch": torch.__version__,
     }
+
+
+def _most_bytes(trainer: Trainer) -> int:
+    weights = sum(value.nbytes for value in trainer.model.state_dict().values())
+    return _COPIES * weights + _SLACK_BYTES
+
+
+def _fresh_state(trainer: Trainer) -> Callable[[], None]:
+    """What brings a trainer back to where it stands now."""
+    model = copy.deepcopy(trainer.model.state_dict())
+    optimiser = copy.deepcopy(trainer.optimiser.state_dict())
+    average = [value.clone() for value in trainer.average.values]
+    best, progress, running_loss = trainer.best, copy.deepcopy(trainer.progress), trainer.running_loss.clone()
+    random = torch.get_rng_state()
+
+    def bring_back() -> None:
+        trainer.model.load_state_dict(model)
+        trainer.optimiser.load_state_dict(optimiser)
+        for value, before in zip(trainer.average.values, average, strict=True):
+            value.copy_(before)
+        trainer.best, trainer.progress = best, copy.deepcopy(progress)
+        trainer.running_loss.copy_(running_loss)
+        torch.set_rng_state(random)
+
+    return bring_back
 
 
 def _document(trainer: Trainer, key: str) -> dict[str, Any]:
@@ -104,13 +150,17 @@ def _tensors(trainer: Trainer) -> dict[str, np.ndarray]:
 
 
 def _restore(trainer: Trainer, arrays: dict[str, np.ndarray], document: dict[str, Any]) -> None:
+    """Raises anything at all where they are no state of this training; the trainer is half changed then."""
     from forecasting.trainer import EpochRecord, Progress
 
     parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "average": {}, "optimiser": {}, "random": {}}
     for name, array in arrays.items():
         part, key = name.split("/", 1)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{name} is not finite")
         parts[part][key] = torch.from_numpy(array.copy())
     trainer.model.load_state_dict(parts["model"])
+    _expect_shapes(trainer, parts["best"], parts["optimiser"])
     trainer.best = {name: value.to(trainer.device) for name, value in parts["best"].items()}
     for k, value in enumerate(trainer.average.values):
         value.copy_(parts["average"][str(k)])
@@ -124,7 +174,20 @@ def _restore(trainer: Trainer, arrays: dict[str, np.ndarray], document: dict[str
     if progress["best_loss"] is None:
         del progress["best_loss"]
     trainer.progress = Progress(**progress)
+    counts = (trainer.progress.epoch, trainer.progress.step, trainer.progress.steps, trainer.progress.best_epoch)
+    if not all(isinstance(count, int) and count >= 0 for count in counts):
+        raise ValueError("a count is none")
     trainer.running_loss.fill_(document["running_loss"])
     torch.set_rng_state(parts["random"]["cpu"])
     if "cuda" in parts["random"]:
         torch.cuda.set_rng_state(parts["random"]["cuda"], trainer.device)
+
+
+def _expect_shapes(trainer: Trainer, best: dict[str, Tensor], optimiser: dict[str, Tensor]) -> None:
+    """Raises ValueError where the best weights, or what the optimiser keeps, belong to other parameters."""
+    shapes = {name: value.shape for name, value in trainer.model.state_dict().items()}
+    if best and {name: value.shape for name, value in best.items()} != shapes:
+        raise ValueError("the best weights are of another model")
+    for name, value in optimiser.items():
+        if value.shape not in ((), trainer.parameters[int(name.split("/", 1)[0])].shape):
+            raise ValueError(f"optimiser/{name} is of another model")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from db.models import ModelRecord
-from forecasting import artifacts
 from forecasting.app.request import RunRequest
+from forecasting.app.restoring import restored
 from forecasting.app.retraining import options_of, training_due
 from forecasting.app.validation import build
 from forecasting.gate import CHAMPION, MODEL
@@ -62,8 +62,10 @@ def decide(
     """Use the champion where no training is due; otherwise judge, and fit what the gate chose."""
     if champion is not None and not training_is_due(task, request, champion):
         try:
-            model = task.restore(*artifacts.load(Path(champion.uri), champion.sha256))
+            model = restored(task, champion)
         except ArtifactError as refused:
+            if request.retrain == "never":
+                raise
             log.warning("The champion %s is refused: %s Training anew.", champion.model_id, refused)
         else:
             reason = f"The champion, trained until {champion.trained_until:%Y-%m-%d}, forecasts; no training was due."

@@ -22,7 +22,6 @@ import sqlalchemy as sa
 from db import models, runs
 from db.engines import Warehouse
 from db.runs import Run
-from forecasting import artifacts
 from forecasting.app import delivering, invoices, reporting, runner, simulated_fulfilment, simulated_supply
 from forecasting.app.acts import ACTS, AS_OF, Act
 from forecasting.app.channels.configuration import CsvConfig
@@ -31,6 +30,7 @@ from forecasting.app.figures import POOLED, figures
 from forecasting.app.loading import load_files
 from forecasting.app.reading import read
 from forecasting.app.request import RunRequest, worst
+from forecasting.app.restoring import restored
 from forecasting.app.side_by_side import cores, documents
 from forecasting.app.workspace import Workspace
 from forecasting.pipeline import MODEL, MetricRow, Progress, rivals, scored, with_parts
@@ -217,7 +217,7 @@ def _compare(
     record = models.get(warehouse, run.model_id) if run.model_id else None
     if record is not None:
         try:
-            model = task.restore(*artifacts.load(Path(record.uri), record.sha256))
+            model = restored(task, record)
         except ArtifactError as error:
             remedy = f"`forecasting run {run.task} --force` trains it again."
             raise ArtifactError(error.message, remedy=remedy) from None

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
+from pathlib import Path
 
 from db import crowns, models, publishing, runs
 from db.engines import Warehouse
 from db.models import ModelRecord
+from forecasting import artifacts
 from forecasting.app.request import BACKFILL
 
 
 def clear_artifacts(results: Warehouse, task: str, keep: int) -> None:
     """Deletes the artifacts of a task's models that `dispensable` names; the ledger keeps their rows."""
     for record in dispensable(results, task, keep):
-        shutil.rmtree(record.uri, ignore_errors=True)
+        if Path(record.uri).name == record.model_id:  # a ledger that says otherwise is believed in nothing
+            artifacts.remove(Path(record.uri))
 
 
 def dispensable(results: Warehouse, task: str, keep: int) -> list[ModelRecord]:
