@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -30,9 +31,17 @@ from forecasting.schema import ForecastingError
 VERSION = 1
 """Version of the JSON documents; it rises when a key changes its meaning or goes away."""
 
-__all__ = ["Console", "log_context", "log_run", "show"]
+__all__ = ["Coloured", "Console", "log_context", "log_run", "show"]
 
 _WIDE = 200  # columns of output that is no terminal: rows of a table stay on one line
+
+
+@dataclass(frozen=True)
+class Coloured:
+    """A value of a table that a terminal shows in a colour ("red"); it says the same without."""
+
+    value: Any
+    style: str
 
 
 class Console:
@@ -58,10 +67,15 @@ class Console:
         self._lines = LogLines(self._error, self.scrubber, self.log_format)
         install(self._lines, level)
 
-    def say(self, text: str = "") -> None:
-        """A line for a person on stdout; silent with --json and --quiet."""
+    def say(self, text: str = "", *, style: str = "") -> None:
+        """A line for a person on stdout, on a terminal in a colour; silent with --json and --quiet."""
         if not self.json_output and not self.quiet:
-            self._out.print(self.scrubber.scrub(text), markup=False, highlight=False)
+            self._out.print(Text(self.scrubber.scrub(text), style=style))
+
+    def raw(self, text: str) -> None:
+        """Text in a format of its own on stdout, as it is."""
+        self._stdout.write(self.scrubber.scrub(text))
+        self._stdout.flush()
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str = "") -> None:
         """A table for a person; numbers right-aligned."""
@@ -71,10 +85,12 @@ class Console:
             self._out.print(title, style="bold", markup=False)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         for index, name in enumerate(columns):
-            numeric = any(isinstance(row[index], int | float) and not isinstance(row[index], bool) for row in rows)
+            values = [_bare(row[index]) for row in rows]
+            numeric = any(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
             table.add_column(name, justify="right" if numeric else "left", overflow="fold")
         for row in rows:
-            table.add_row(*(Text(self.scrubber.scrub(show(value))) for value in row))
+            cells = [(self.scrubber.scrub(show(_bare(value))), getattr(value, "style", "")) for value in row]
+            table.add_row(*(Text(text, style=style) for text, style in cells))
         self._out.print(table)
 
     def document(self, command: str, content: Mapping[str, Any]) -> None:
@@ -133,6 +149,10 @@ class Console:
                 bar.update(current, completed=done, total=total or None)
 
             yield report
+
+
+def _bare(value: Any) -> Any:
+    return value.value if isinstance(value, Coloured) else value
 
 
 def show(value: Any) -> str:

@@ -15,7 +15,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db import migrate, models, outbox, publishing, runs
 from db.engines import Warehouse
-from db.mapping import first_line
 from db.models import ModelRecord
 from db.outbox import Backlog
 from db.publishing import Publication
@@ -90,8 +89,8 @@ class Status:
     @property
     def exit_code(self) -> ExitCode:
         """1 where a task, a source or a job is stale."""
-        found = (*self.tasks, *self.sources, *self.jobs)
-        return ExitCode.ERROR if any(one.stale for one in found) else ExitCode.DONE
+        late = [bool(one.stale) for part in (self.tasks, self.sources, self.jobs) for one in part]
+        return ExitCode.ERROR if any(late) else ExitCode.DONE
 
 
 def status(workspace: Workspace, *, moment: dt.datetime | None = None) -> Status:
@@ -105,62 +104,62 @@ def status(workspace: Workspace, *, moment: dt.datetime | None = None) -> Status
         sources, problems = freshness.sources(workspace, None if missing else warehouse, list(workspace.tasks), moment)
         jobs = job_watch.jobs(workspace, None, moment, GRACE)
         return Status(warehouse.address, moment, tasks, sources=sources, jobs=jobs, problems=problems)
-    return _Look(workspace, warehouse, moment).everything()
+    pending = migrate.pending(warehouse, lineages(workspace))
+    return _Look(workspace, warehouse, moment, tuple(dict.fromkeys(one.label for one in pending))).everything()
 
 
 @dataclass(frozen=True)
 class _Look:
-    """One look at a warehouse. What an outdated one does not have is missing from what is found, and said."""
+    """One look at a warehouse. `outdated`: lineages of which it lacks the latest tables; what these would tell is
+    missing from what is found."""
 
     workspace: Workspace
     warehouse: Warehouse
     moment: dt.datetime
-    problems: list[str] = field(default_factory=list)
+    outdated: tuple[str, ...] = ()
 
     def everything(self) -> Status:
         """All there is to see."""
         workspace, warehouse, moment = self.workspace, self.warehouse, self.moment
-        if outdated := migrate.pending(warehouse, lineages(workspace)):
-            labels = ", ".join(dict.fromkeys(one.label for one in outdated))
-            self.problems.append(f"the warehouse lacks the latest tables of {labels}: `forecasting db upgrade`")
-        published = self.seen("what is published", lambda: publishing.publications(warehouse), {})
+        problems = []
+        if self.outdated:
+            lacking = f"the warehouse lacks the latest tables of {', '.join(self.outdated)}"
+            problems.append(f"{lacking}: `forecasting db upgrade` brings them")
+        published: dict[str, Publication] = self.seen(lambda: publishing.publications(warehouse), {})
         tasks = [self._task(name, published.get(name)) for name in dict.fromkeys([*workspace.tasks, *published])]
         if published and not workspace.configuration.tasks:  # nobody waits for one that no table names and nobody ran
             jobs = {job.task for job in workspace.configuration.jobs.values()}
             tasks = [task if task.last_run or task.task in jobs else replace(task, stale="") for task in tasks]
-        awaited = [task.task for task in tasks if task.stale or task.last_run or task.task in workspace.configuration.tasks]
-        sources, problems = freshness.sources(workspace, warehouse, awaited, moment)
-        self.problems.extend(problems)
+        awaited = [task.task for task in tasks if task.stale or task.last_run or workspace.configuration.tasks]
+        known = [name for name in awaited if name in workspace.tasks]
+        sources, wrong = freshness.sources(workspace, warehouse, known, moment)
         stale = {task.task: bool(task.stale) for task in tasks}
         return Status(
             warehouse.address,
             moment,
             tuple(tasks),
-            self.seen("the backlog of alerts", lambda: tuple(outbox.pending(warehouse).values()), ()),
+            self.seen(lambda: tuple(outbox.pending(warehouse).values()), ()),
             sources,
             freshness.tables(workspace, warehouse, published, stale, moment),
-            self.seen("the ledger of jobs", lambda: job_watch.jobs(workspace, warehouse, moment, GRACE), ()),
-            self.seen("claims", lambda: running_claims(warehouse), ()),
-            tuple(self.problems),
+            self.seen(lambda: job_watch.jobs(workspace, warehouse, moment, GRACE), ()),
+            self.seen(lambda: running_claims(warehouse), ()),
+            (*problems, *wrong),
         )
 
-    def seen(self, what: str, look: Callable[[], T], otherwise: T) -> T:
-        """What there is, or something else where the warehouse has no such table or column yet."""
+    def seen(self, look: Callable[[], T], otherwise: T) -> T:
+        """What there is; something else where an outdated warehouse has no such table or column yet."""
         try:
             return look()
-        except (SQLAlchemyError, ForecastingError) as error:
-            if is_lost(error):
+        except (SQLAlchemyError, ForecastingError):
+            if not self.outdated:
                 raise
-            problem = f"{what} cannot be read: {first_line(error)}"
-            if not self.problems or self.problems[0].startswith("what"):
-                self.problems.append(problem)
             return otherwise
 
     def _task(self, name: str, published: Publication | None) -> TaskStatus:
         warehouse = self.warehouse
         limit = dt.timedelta(hours=self.workspace.configuration.settings.stale_after_hours)
-        run = self.seen("runs", lambda: runs.get(warehouse, published.run_id), None) if published else None
-        rows: list[Run] = self.seen("runs", lambda: runs.latest(warehouse, name, limit=1), [])
+        run = self.seen(lambda: runs.get(warehouse, published.run_id), None) if published else None
+        rows: list[Run] = self.seen(lambda: runs.latest(warehouse, name, limit=1), [])
         last = rows[0] if rows else None
         return TaskStatus(
             name,
@@ -168,10 +167,10 @@ class _Look:
             published,
             run,
             last,
-            self.seen("models", lambda: models.champion(warehouse, name), None),
-            self.seen("figures", lambda: _gate(self.workspace, warehouse, name, run), None) if run else None,
+            self.seen(lambda: models.champion(warehouse, name), None),
+            self.seen(lambda: _gate(self.workspace, warehouse, name, run), None) if run else None,
             _next_slot(self.workspace, name, self.moment),
-            self.seen("quarantine", lambda: quarantined(warehouse, last.run_id), {}) if last else {},
+            self.seen(lambda: quarantined(warehouse, last.run_id), {}) if last else {},
         )
 
 

@@ -14,6 +14,7 @@ from documents import document
 from db.publishing import Publication
 from forecasting.app.config import JobConfig
 from forecasting.app.request import slot_of, worst
+from forecasting.app.slots import schedule_of
 from forecasting.app.status import is_current
 from forecasting.schema import ExitCode
 
@@ -46,9 +47,12 @@ def test_what_is_late(publication: Publication | None, due: dt.datetime | None, 
 
 def test_the_slot_is_the_jobs_latest_due_time_else_today() -> None:
     assert slot_of(None, NOW) == np.datetime64("2024-05-03T00:00", "us")
-    assert slot_of(JobConfig("demand", "30 22 * * *"), NOW) == np.datetime64("2024-05-02T22:30", "us")
-    berlin = JobConfig("demand", "0 2 * * *", "Europe/Berlin")
-    assert slot_of(berlin, NOW) == np.datetime64("2024-05-03T00:00", "us")
+    jobs = {
+        "late": JobConfig("demand", cron="30 22 * * *"),
+        "berlin": JobConfig("demand", cron="0 2 * * *", timezone="Europe/Berlin"),
+    }
+    assert slot_of(schedule_of(jobs, "late"), NOW) == np.datetime64("2024-05-02T22:30", "us")
+    assert slot_of(schedule_of(jobs, "berlin"), NOW) == np.datetime64("2024-05-03T00:00", "us")
 
 
 @pytest.mark.parametrize(
