@@ -166,6 +166,23 @@ def adopt(
     return Claim(warehouse, task, slot, mine, fence, lease_seconds)
 
 
+Taken = Literal["running", "done"]
+
+
+def taken(warehouse: Warehouse, task: str, start: datetime, end: datetime) -> dict[datetime, Taken]:
+    """The slots of a task in [start, end), aware, that `claim` would refuse without force, and why; in one look."""
+    inside = (CLAIMS.c.task == task, CLAIMS.c.slot >= start, CLAIMS.c.slot < end)
+    found: dict[datetime, Taken] = {}
+    with warehouse.reading() as connection:
+        moment = clock.now(connection)
+        for row in connection.execute(sa.select(CLAIMS).where(*inside)):
+            if row.state == "done":
+                found[row.slot] = "done"
+            elif is_alive(row, moment):
+                found[row.slot] = "running"
+    return found
+
+
 def held_by(claim: Claim) -> tuple[sa.ColumnElement[bool], ...]:
     """The conditions under which the row of a claim is still that claim's."""
     return (

@@ -31,8 +31,8 @@ def model_of_its_time(results: Warehouse, task: Task, request: RunRequest) -> Mo
             return record
     if request.retrain == "never":
         raise ConfigurationError(
-            f"{request.task}: no model of these options was trained until {moment:%Y-%m-%d %H:%M} UTC and no later.",
-            remedy="Without --retrain never, one is trained on what was known then.",
+            f"No model of these options is stored that had seen nothing after {moment:%Y-%m-%d %H:%M} UTC.",
+            remedy="Without --retrain never one is trained on what was known then.",
         )
     return None
 

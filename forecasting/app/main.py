@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "check": "Check configuration, sources and data before the first run.",
     "run": "Forecast, judge and publish: the nightly job.",
     "backtest": "What would we have said? Write forecasts in hindsight and compare.",
+    "backfill": "Make the runs of days gone by.",
     "schedule": "Run the jobs when they are due.",
     "report": "Write the reports of what is published.",
     "status": "What is published, how fresh it is, and what the gate said.",

@@ -64,6 +64,8 @@ def test_the_list_of_commands_is_the_contract() -> None:
         "check",
         "run",
         "backtest",
+        "backfill",
+        "schedule",
         "status",
         "report",
         "alerts",
