@@ -1,0 +1,57 @@
+"""A `query` for the configuration: SQL in the words of the user's own database, every name quoted where it must be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+Parts = sa.ColumnElement[Any]
+
+
+@dataclass(frozen=True)
+class Select:
+    """One SELECT. `columns`: (canonical name, expression)."""
+
+    columns: Sequence[tuple[str, Parts]]
+    source: sa.FromClause
+    where: Sequence[Parts] = ()
+    group_by: Sequence[Parts] = ()
+
+
+def sql_of(selects: Sequence[Select], dialect: sa.Dialect) -> str:
+    """The text of one SELECT, or of several put under each other by UNION ALL. Made by SQLAlchemy, piece by piece, so
+    that there is a line for every column."""
+    # The plain way to write parameters: others would double every % of a name.
+    plain = type(dialect)(paramstyle="named")
+
+    def text(piece: Any) -> str:
+        compiler = plain.statement_compiler(plain, None)
+        return compiler.process(piece, literal_binds=True, asfrom=isinstance(piece, sa.FromClause)).strip()
+
+    return "\nunion all\n".join(_one(select, text) for select in selects)
+
+
+def _one(select: Select, text: Any) -> str:
+    columns = ",\n".join(f"  {text(value)} as {name}" for name, value in select.columns)
+    parts = [f"select\n{columns}", f"from {text(select.source)}"]
+    if select.where:
+        parts.append("where " + "\n  and ".join(text(one) for one in select.where))
+    if select.group_by:
+        parts.append("group by " + ", ".join(text(one) for one in select.group_by))
+    return "\n".join(parts)
+
+
+def relation(schema: str | None, name: str, columns: Sequence[str], alias: str | None = None) -> sa.FromClause:
+    """A table to take columns from, with a short name where several stand beside each other."""
+    table = sa.table(name, *map(sa.column, columns), schema=schema)
+    return table if alias is None else table.alias(alias)
+
+
+def present(value: Parts, family: str, dialect: str) -> Parts:
+    """Whether there is a value. SQLite keeps blank text in columns of any type; other databases in those of text."""
+    if dialect == "sqlite" or family == "text":
+        return sa.cast(value, sa.Text) != sa.literal("")
+    return value.is_not(None)
