@@ -4,7 +4,7 @@ What a task does in its `forecasting.task.Renewable.renew`::
 
     rows = rehearsed(new, renewal.lessons, seed)      # what came since `trained_until`, and some of what was before
     network = copied(champion.network)                # the champion itself stays as it is
-    train(network, batches of rows, loss, renewal.training(len(rows), seed))
+    train(network, batches of rows, loss, renewal.training(len(rows), seed), checkpoint=...)  # digest(champion) in key
 
 A network that is taught new cases alone forgets the old ones (McCloskey and Cohen, "Catastrophic interference in
 connectionist networks", Psychology of Learning and Motivation 24, 1989); so it rehearses some of them beside (Robins,
@@ -15,6 +15,7 @@ of that of a fit and falls from its height to nothing: weights that are good alr
 from __future__ import annotations
 
 import copy
+import hashlib
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -66,8 +67,9 @@ class Renewal:
 def rehearsed(new: np.ndarray, most: int, seed: int, fresh: float = 0.5) -> np.ndarray:
     """Which of n lessons a renewal reads: at most `most` of them, int64 positions, ascending.
 
-    `new`: bool [n], those of which something has become known since the network was trained. They make up at most
-    `fresh` of what is read, while there are others to fill the rest; both kinds are drawn at random.
+    `new`: bool [n], those of which something may have become known since the network was trained: by the clock alone,
+    never by what came of them, as lessons chosen by their outcome teach that it comes more often than it does. They
+    make up at most `fresh` of what is read, while there are others to fill the rest; both kinds are drawn at random.
     """
     random = np.random.default_rng(derive(seed, "rehearsal"))
     late, early = np.flatnonzero(new), np.flatnonzero(~new)
@@ -75,6 +77,14 @@ def rehearsed(new: np.ndarray, most: int, seed: int, fresh: float = 0.5) -> np.n
     count = min(len(late), max(round(fresh * size), size - len(early)))
     chosen = (random.permutation(late)[:count], random.permutation(early)[: size - count])
     return np.sort(np.concatenate(chosen))
+
+
+def digest(network: nn.Module) -> str:
+    """What tells a network from others of its kind, for the key of a checkpoint."""
+    found = hashlib.sha256()
+    for value in network.state_dict().values():
+        found.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
 
 
 def copied(network: NetworkT) -> NetworkT:
