@@ -21,11 +21,16 @@ import sqlalchemy as sa
 
 from db import clock, owners
 from db.engines import Warehouse
+from db.failures import repeated
 from db.locks import one_at_a_time
 from db.tables import CLAIMS, RUNS
 from forecasting.schema import ClaimLost, ForecastingError, SlotTaken
 
 LEASE_SECONDS = 120.0
+
+JOIN_SECONDS = 2.0
+"""How long the end of a run waits for a heartbeat that is itself waiting for the database. One that comes later finds
+the claim released, and changes nothing."""
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +76,7 @@ class Claim:
             yield self
         finally:
             stop.set()
-            thread.join()
+            thread.join(JOIN_SECONDS)
 
     def release(self, state: Literal["done", "failed"]) -> None:
         """Ends the claim: a slot that is done stays so, one that failed may be claimed again at once.
@@ -103,6 +108,7 @@ class Claim:
         )
 
 
+@repeated
 def claim(
     warehouse: Warehouse,
     task: str,

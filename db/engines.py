@@ -7,11 +7,16 @@ A `source` warehouse is only ever read: connections are opened read-only where t
 Transactions. `reading()` is one consistent snapshot, however many statements it holds; `writing()` takes SQLite's
 write lock at once (BEGIN IMMEDIATE), so a writer waits its turn instead of failing half way. The sqlite3 module's own
 transaction handling is off: it would commit before DDL, and a failed migration could not roll back.
+
+A database that was there and is gone, locked or full ends a transaction with one of `db.failures`. Where the connection
+is lost in the very commit, `writing()` asks PostgreSQL what became of it: what was committed is no error.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,17 +25,24 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from db import sqlite_files
+from db import failures, sqlite_files
+from db.failures import first_line
 from forecasting.schema import ConfigurationError, ForecastingError
 
 SCHEMA = "forecasting"
 """Where all that the suite owns stands, in databases that have schemas."""
 
 BUSY_SECONDS = 60
-"""How long whoever uses a SQLite file waits for another one that holds it."""
+"""How long a writer of a SQLite file waits for another one that holds it."""
+
+STATEMENT_SECONDS = 5
+"""How long a single statement does: no signal is heard while SQLite waits."""
+
+LIVELINESS = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+"""What libpq is told where the url does not say otherwise: a server that is silently gone is noticed in a minute."""
 
 SESSION = ("set time zone 'UTC'", "set datestyle = 'ISO'")
 """What every session of PostgreSQL begins with, so that times cast to text, and the day of today, are the same on any
@@ -50,6 +62,7 @@ class Warehouse:
     engine: Engine = field(repr=False)
     schema: str | None = None
     path: Path | None = None
+    _reached: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
 
     @property
     def dialect(self) -> str:
@@ -62,15 +75,21 @@ class Warehouse:
         return self.url.render_as_string(hide_password=True)
 
     @property
+    def place(self) -> str:
+        """Name and address, as a message names both."""
+        return f"warehouse {self.name!r} ({self.address})"
+
+    @property
     def libpq_uri(self) -> str:
         """The PostgreSQL database as ADBC and libpq take it, password included: never print it."""
-        return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        url = self.url.set(drivername="postgresql").update_query_dict({**_liveliness(self.url)})
+        return url.render_as_string(hide_password=False)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A read-only transaction in which every statement sees the same snapshot."""
         options: dict[str, Any] = {"isolation_level": "REPEATABLE READ"} if self.dialect == "postgresql" else {}
-        with self._connect() as connection:
+        with self._explained(), self._connect() as connection:
             if options:
                 connection = connection.execution_options(**options, postgresql_readonly=True)
             with connection.begin():
@@ -81,10 +100,18 @@ class Warehouse:
         """A transaction that commits at the end and rolls back, DDL too, on any exception. Refused on a source."""
         if self.role == "source":
             raise ForecastingError(f"warehouse {self.name!r} is a source and is only ever read")
-        with self._connect() as connection:
+        with self._explained(), self._connect() as connection:
             connection = connection.execution_options(forecasting_begin="IMMEDIATE")
-            with connection.begin():
-                yield connection
+            number, at_its_end = None, False
+            try:
+                with connection.begin():
+                    yield connection
+                    if self.dialect == "postgresql":
+                        number = connection.scalar(sa.select(sa.func.txid_current_if_assigned()))
+                    at_its_end = True
+            except DBAPIError as error:
+                if not (at_its_end and number is not None and failures.is_lost(error) and self._committed(number)):
+                    raise
 
     def close(self) -> None:
         """Closes all pooled connections."""
@@ -92,16 +119,48 @@ class Warehouse:
 
     def _connect(self) -> Connection:
         try:
-            return self.engine.connect()
+            connection = self.engine.connect()
         except OperationalError as error:
+            if self._reached.is_set():
+                raise failures.told(error, self.place) or error from error
             raise ConfigurationError(
-                f"warehouse {self.name!r} ({self.address}) cannot be reached: {_first_line(error)}.",
+                f"warehouse {self.name!r} ({self.address}) cannot be reached: {first_line(error)}.",
                 remedy="Check its url in [warehouses] of forecasting.toml, and that the database is running.",
             ) from error
         except SQLAlchemyError as error:
             raise ConfigurationError(
-                f"warehouse {self.name!r} ({self.address}) cannot be opened: {_first_line(error)}."
+                f"warehouse {self.name!r} ({self.address}) cannot be opened: {first_line(error)}."
             ) from error
+        self._reached.set()
+        return connection
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Errors of the database itself as `db.failures` tells them, whichever driver raises them."""
+        try:
+            yield
+        except (SQLAlchemyError, *failures.DRIVERS) as error:
+            told = failures.told(error, self.place)
+            if told is None:
+                raise
+            raise told from error
+
+    def _committed(self, number: int) -> bool:
+        """What became of a transaction in whose commit the connection was lost. Raises OutcomeUnknown."""
+        until = time.monotonic() + failures.PATIENCE_SECONDS
+        while time.monotonic() < until:
+            try:
+                with self.reading() as connection:
+                    status = connection.scalar(sa.select(sa.func.txid_status(sa.cast(number, sa.BigInteger))))
+            except failures.Unavailable:
+                status = None
+            if status in ("committed", "aborted"):
+                return status == "committed"
+            time.sleep(failures.PAUSE_SECONDS)
+        raise failures.OutcomeUnknown(
+            f"The connection to {self.place} was lost while it saved, and it is not back.",
+            remedy="`forecasting status` says what was published, once it is.",
+        )
 
 
 def open_warehouse(url: str | URL, *, name: str = "results", role: Role = "results") -> Warehouse:
@@ -163,10 +222,12 @@ def _open_sqlite(url: URL, name: str, role: Role) -> Warehouse:
         _make_directory(path.parent, name)
     elif not path.is_file():
         raise ConfigurationError(f"warehouse {name!r}: there is no SQLite file {path}.")
-    mode: Literal["rwc", "ro"] = "rwc" if role == "results" else "ro"
+    reached = threading.Event()
 
     def connect() -> sqlite3.Connection:
-        connection = sqlite_files.connect(path, mode=mode, timeout=BUSY_SECONDS)
+        # A file that vanishes while it is in use is not made anew, without its tables.
+        mode: Literal["rwc", "rw", "ro"] = "ro" if role == "source" else "rw" if reached.is_set() else "rwc"
+        connection = sqlite_files.connect(path, mode=mode, timeout=STATEMENT_SECONDS)
         if role == "results":
             connection.execute("pragma journal_mode = wal")
             connection.execute("pragma synchronous = normal")
@@ -180,10 +241,20 @@ def _open_sqlite(url: URL, name: str, role: Role) -> Warehouse:
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        immediate = connection.get_execution_options().get("forecasting_begin") == "IMMEDIATE"
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+        if connection.get_execution_options().get("forecasting_begin") != "IMMEDIATE":
+            connection.exec_driver_sql("BEGIN")
+            return
+        until = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except OperationalError as error:
+                if time.monotonic() > until or not isinstance(failures.told(error, ""), failures.Unavailable):
+                    raise
+            else:
+                return
 
-    return Warehouse(name, engine.url, role, engine, path=path)
+    return Warehouse(name, engine.url, role, engine, path=path, _reached=reached)
 
 
 def _make_directory(directory: Path, name: str) -> None:
@@ -196,7 +267,7 @@ def _make_directory(directory: Path, name: str) -> None:
 
 
 def _open_postgresql(url: URL, name: str, role: Role) -> Warehouse:
-    engine = _create_engine(url, name, pool_size=4, max_overflow=16)
+    engine = _create_engine(url, name, pool_size=4, max_overflow=16, connect_args=_liveliness(url))
     results = role == "results"
 
     @sa.event.listens_for(engine, "connect")
@@ -215,6 +286,5 @@ def _open_postgresql(url: URL, name: str, role: Role) -> Warehouse:
     return Warehouse(name, url, role, engine, schema=SCHEMA if results else None)
 
 
-def _first_line(error: SQLAlchemyError) -> str:
-    cause = getattr(error, "orig", None) or error
-    return (str(cause).strip().splitlines() or [type(cause).__name__])[0].rstrip(".")
+def _liveliness(url: URL) -> dict[str, str]:
+    return {name: str(value) for name, value in LIVELINESS.items() if name not in url.query}

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from db.checks import CheckedSource, check, unknown_ids
 from db.engines import Warehouse
+from db.failures import repeated
 from db.mapping import ResolvedSource, SourceMapping, did_you_mean, resolve, unmapped
 from db.quarantine import LIMIT_SHARE, refuse_too_many
 from db.reads import raw_batches
@@ -63,6 +64,7 @@ def extract(
     return Extraction(tables, dict(reader.found), tuple(_warnings(reader.found, tables, sources)))
 
 
+@repeated
 def locate(
     need: SourceNeed,
     results: Warehouse,
@@ -107,6 +109,7 @@ class _Reader:
         return need.source in self.found
 
 
+@repeated
 def read_source(resolved: ResolvedSource, *, now: datetime | None = None, adbc: bool = True) -> CheckedSource:
     """All rows of a resolved source, converted and checked."""
     columns = [column.column for column in resolved.columns]

@@ -16,10 +16,14 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from db import failures
 from db.canonical import columns_to_read
 from db.engines import Warehouse
+from db.failures import first_line as first_line
 from db.table_names import find_table, names_beside, qualified_names
-from forecasting.schema import Column, ConfigurationError, DataError, Source
+from forecasting.schema import Column, ConfigurationError, DataError, Kind, Source
+
+_JSON = (114, 3802)  # type codes (OIDs) of PostgreSQL: json, jsonb
 
 
 @dataclass(frozen=True)
@@ -93,8 +97,8 @@ def resolve(
 ) -> ResolvedSource | None:
     """The source as it stands in the warehouse; None where it is not mapped and there is no such table.
 
-    Raises DataError where a mapped table, a mapped or required column or an extra one is missing, and
-    ConfigurationError where the query cannot be run."""
+    Raises DataError where a mapped table, a mapped or required column or an extra one is missing or holds JSON where
+    that is no value, and ConfigurationError where the query cannot be run."""
     with warehouse.reading() as connection:
         relation = _relation(connection, warehouse, mapping)
         if relation is None:
@@ -104,6 +108,7 @@ def resolve(
         there = _columns_there(connection, warehouse, mapping, relation)
     how = f'[sources.{source.name}] columns = {{{{ {{column}} = "THEIR NAME" }}}}'
     columns = match_columns(described(mapping), how, mapping.columns, source, extra, there)
+    _refuse_documents(described(mapping), source, columns)
     relation = _with_columns(relation, mapping, [column.theirs for column in columns])
     return ResolvedSource(source, mapping, warehouse, relation, columns)
 
@@ -151,6 +156,9 @@ def _columns_there(
             sa.select(sa.literal_column("*")).select_from(relation).limit(0)
         )
     except SQLAlchemyError as error:
+        told = failures.told(error, warehouse.place)
+        if isinstance(told, failures.Unavailable | failures.Full):
+            raise told from error
         raise ConfigurationError(
             f"source {mapping.source!r}: {described(mapping)} cannot be read from warehouse {warehouse.name!r}: "
             f"{first_line(error)}.",
@@ -193,11 +201,25 @@ def match_columns(
                 f"{where} has no column {mapped[column.name]!r}, to which {column.name!r} is mapped.",
                 source=source.name,
                 column=column.name,
-                remedy=did_you_mean(mapped[column.name], there) or f"The columns are {_listed(there)}.",
+                remedy=f"{did_you_mean(mapped[column.name], there)} The columns are {_listed(there)}.".strip(),
             )
         elif column.required or column.name in extra:
             raise _no_column(where, how, mapped, source, column, there)
     return tuple(found)
+
+
+def _refuse_documents(where: str, source: Source, columns: Iterable[ResolvedColumn]) -> None:
+    """A JSON document is no id, number or time: its quotes and braces would become part of every value."""
+    for column in columns:
+        is_document = column.type_code in _JSON or isinstance(column.type_code, sa.JSON)
+        holds_one_value = column.column.required or column.column.kind not in (Kind.TEXT, Kind.JSON, Kind.ANY)
+        if is_document and holds_one_value:
+            raise DataError(
+                f"{where} holds JSON in {column.theirs!r}, where one {column.column.kind} is expected.",
+                source=source.name,
+                column=column.column.name,
+                remedy=f"Map [sources.{source.name}] to a query that takes the value out of the document.",
+            )
 
 
 def _find(name: str, there: Iterable[str]) -> str | None:
@@ -216,9 +238,8 @@ def _no_column(
         remedy = f"The mapping names no such column. {misspelt} Its name is {column.name!r}."
     else:
         near = did_you_mean(column.name, there)
-        remedy = f"Say which column it is: {how.format(column=column.name)}. " + (
-            near or f"The columns are {_listed(there)}."
-        )
+        remedy = f"Say which column it is: {how.format(column=column.name)}. {near} ".rstrip()
+        remedy += f" The columns are {_listed(there)}."
     need = "required column" if column.required else "column"
     return DataError(
         f"{where} lacks the {need} {column.name!r}.", source=source.name, column=column.name, remedy=remedy
@@ -241,12 +262,6 @@ def _listed(names: Iterable[str], limit: int = 12) -> str:
     names = list(names)
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(repr(name) for name in names[:limit]) + more if names else "none"
-
-
-def first_line(error: Exception) -> str:
-    """The first line of a database's own message, without SQLAlchemy's dressing or parameters."""
-    cause = getattr(error, "orig", None) or error
-    return (str(cause).strip().splitlines() or [type(cause).__name__])[0].rstrip(".")
 
 
 def unmapped(source: str) -> SourceMapping:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from db import clock
 from db.engines import Warehouse
+from db.failures import repeated
 from db.tables import MODELS
 
 
@@ -35,6 +36,7 @@ class ModelRecord:
     fully_trained_until: datetime | None = None
 
 
+@repeated
 def register(
     warehouse: Warehouse,
     model_id: str,
@@ -71,16 +73,19 @@ def register(
         )
 
 
+@repeated
 def champion(warehouse: Warehouse, task: str) -> ModelRecord | None:
     """The reigning model of a configured task."""
     return _one(warehouse, MODELS.c.task == task, MODELS.c.champion)
 
 
+@repeated
 def get(warehouse: Warehouse, model_id: str) -> ModelRecord | None:
     """A model by its id."""
     return _one(warehouse, MODELS.c.model_id == model_id)
 
 
+@repeated
 def latest(warehouse: Warehouse, task: str | None = None, *, limit: int = 50) -> list[ModelRecord]:
     """The models made last, newest first."""
     statement = sa.select(MODELS).order_by(MODELS.c.created_at.desc(), MODELS.c.model_id.desc()).limit(limit)

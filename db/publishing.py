@@ -23,6 +23,7 @@ from db.canonical import ARROW_TYPES
 from db.claims import Claim, held_by
 from db.crowns import crown
 from db.engines import Warehouse
+from db.failures import repeated
 from db.locks import one_at_a_time
 from db.outputs import output_table
 from db.tables import CLAIMS, PUBLICATIONS, RUNS
@@ -96,8 +97,7 @@ def stage(
             claim.check()
             chunk = _storable(output, run_id, table.slice(start, CHUNK_ROWS))
             try:
-                with warehouse.writing() as connection:
-                    bulk.ingest(connection, target, chunk)
+                _append(warehouse, target, chunk)
             except (IntegrityError, psycopg.IntegrityError) as error:
                 raise ForecastingError(
                     f"rows of {output.name!r} repeat a key ({', '.join(output.key)}) within run {run_id}."
@@ -106,6 +106,13 @@ def stage(
     return written
 
 
+@repeated
+def _append(warehouse: Warehouse, target: sa.Table, rows: pa.Table) -> None:
+    with warehouse.writing() as connection:
+        bulk.ingest(connection, target, rows)
+
+
+@repeated
 def publish(
     warehouse: Warehouse,
     claim: Claim,
@@ -164,6 +171,7 @@ def publish(
     return moves
 
 
+@repeated
 def publications(warehouse: Warehouse) -> dict[str, Publication]:
     """What is published, by configured task."""
     with warehouse.reading() as connection:

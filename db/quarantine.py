@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from itertools import islice
 from typing import Any
@@ -12,6 +12,8 @@ import sqlalchemy as sa
 
 from db.checks import BadRows, CheckedSource
 from db.convert import PROBLEMS
+from db.engines import Warehouse
+from db.failures import repeated
 from db.tables import QUARANTINE
 from forecasting.schema import Column, DataError, Kind
 
@@ -55,6 +57,13 @@ def refuse_too_many(checked: CheckedSource, limit: float = LIMIT_SHARE) -> None:
     """Raises TooManyBadRows where more than `limit` (a share of the rows read) are bad."""
     if checked.share > limit:
         raise TooManyBadRows(checked, limit)
+
+
+@repeated
+def keep(warehouse: Warehouse, run_id: str, sources: Sequence[CheckedSource]) -> int:
+    """Adds the bad rows of a run to the ledger, in a transaction of their own; the number written."""
+    with warehouse.writing() as connection:
+        return write(connection, run_id, sources)
 
 
 def write(connection: sa.Connection, run_id: str, sources: Iterable[CheckedSource]) -> int:

@@ -21,8 +21,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import SQLAlchemyError
 
+from db import failures
 from db.convert import as_text
-from db.engines import BUSY_SECONDS, SESSION, Warehouse
+from db.engines import SESSION, STATEMENT_SECONDS, Warehouse
 from db.mapping import ResolvedColumn, ResolvedSource, first_line
 from db.sqlite_files import adbc_turn
 from forecasting.schema import DataError, Kind
@@ -33,6 +34,7 @@ _INTEGERS = {20, 21, 23}  # type codes (OIDs) of PostgreSQL, from its catalogue 
 _FLOATS = {700, 701}
 _NUMERIC, _MONEY, _BOOLEAN = 1700, 790, 16
 _STRINGS = {25, 1043}
+_BYTES = 17
 _TIMES = {1082, 1114, 1184}
 _NUMBERS = (Kind.NUMBER, Kind.INTEGER, Kind.ANY)
 
@@ -51,6 +53,9 @@ def raw_batches(resolved: ResolvedSource, *, adbc: bool = True) -> Iterator[pa.R
         else:
             yield from _stream(resolved)
     except (SQLAlchemyError, adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
+        told = failures.told(error, warehouse.place)
+        if isinstance(told, failures.Unavailable | failures.Full):
+            raise told from error
         raise DataError(
             f"{resolved.place} cannot be read: {first_line(error)}.",
             source=resolved.source.name,
@@ -71,7 +76,7 @@ def _sqlite(resolved: ResolvedSource, warehouse: Warehouse) -> Iterator[pa.Recor
         uri = stack.enter_context(adbc_turn(warehouse.path))
         connection = stack.enter_context(adbc_driver_sqlite.dbapi.connect(uri))
         cursor = stack.enter_context(connection.cursor())
-        cursor.execute(f"pragma busy_timeout = {BUSY_SECONDS * 1000}")  # others may write, or recover from a crash
+        cursor.execute(f"pragma busy_timeout = {STATEMENT_SECONDS * 1000}")  # others may write, or recover from a crash
         cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)})
         cursor.execute(sql)
         reader = stack.enter_context(cursor.fetch_record_batch())
@@ -156,7 +161,7 @@ def _postgresql_statement(resolved: ResolvedSource) -> sa.Select[Any]:
 
 def _postgresql_value(value: sa.ColumnElement[Any], kind: Kind, code: object) -> sa.ColumnElement[Any]:
     """The column cast, where it must be, to a type that ADBC reads as Arrow knows it."""
-    if code in _STRINGS:
+    if code in _STRINGS or code == _BYTES:  # bytes are text where they are UTF-8, as in SQLite, never \x and digits
         return value
     if kind in (Kind.TIMESTAMP, Kind.DATE) and code in _TIMES:
         return sa.case((sa.func.isfinite(value), value))  # 'infinity' means never: no time at all

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from db import clock
 from db.claims import abandon, is_alive
 from db.engines import Warehouse
+from db.failures import repeated
 from db.locks import one_at_a_time
 from db.outputs import output_table
 from db.tables import CLAIMS, PUBLICATIONS, QUARANTINE, RUNS
@@ -25,6 +26,7 @@ KEEP_RUNS = 30
 CHUNK_ROWS = 20_000
 
 
+@repeated
 def sweep(warehouse: Warehouse, outputs: Sequence[OutputTable], task: str) -> int:
     """Marks runs of a task whose workers died as abandoned and deletes what dead and failed runs had staged.
 
@@ -41,6 +43,7 @@ def sweep(warehouse: Warehouse, outputs: Sequence[OutputTable], task: str) -> in
     return _clear(warehouse, outputs, task, RUNS.c.state.in_(("failed", "abandoned")))
 
 
+@repeated
 def retain(warehouse: Warehouse, outputs: Sequence[OutputTable], task: str, keep: int = KEEP_RUNS) -> int:
     """Deletes the rows, bad rows included, of all but the `keep` newest published runs of a task (by `as_of`) and as
     many of those done that never were: what a backfill made of the past would else go as soon as it is there.

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from db import clock
 from db.claims import Claim, held_by
 from db.engines import Warehouse
+from db.failures import repeated, repeated_briefly
 from db.identifiers import new_identifier
 from db.tables import CLAIMS, RUN_METRICS, RUNS
 from forecasting.schema import ClaimLost
@@ -55,6 +56,7 @@ class Metric:
     value: float
 
 
+@repeated
 def start(
     warehouse: Warehouse,
     claim: Claim,
@@ -86,6 +88,7 @@ def start(
     return run_id
 
 
+@repeated
 def note_data_window(warehouse: Warehouse, run_id: str, data_from: datetime, data_until: datetime) -> None:
     """Records which part of the main source a run saw."""
     with warehouse.writing() as connection:
@@ -93,6 +96,7 @@ def note_data_window(warehouse: Warehouse, run_id: str, data_from: datetime, dat
         connection.execute(statement.values(data_from=data_from, data_until=data_until))
 
 
+@repeated_briefly
 def fail(warehouse: Warehouse, claim: Claim, run_id: str, error: str, *, exit_code: int) -> None:
     """Closes a run that came to nothing and frees its slot; what was published before stays."""
     with warehouse.writing() as connection:
@@ -102,6 +106,7 @@ def fail(warehouse: Warehouse, claim: Claim, run_id: str, error: str, *, exit_co
         connection.execute(sa.update(CLAIMS).where(*held_by(claim)).values(state="failed"))
 
 
+@repeated
 def record_metrics(warehouse: Warehouse, run_id: str, metrics: Iterable[Metric]) -> None:
     """Adds figures to a run; one that is not finite is stored as null. Raises ClaimLost where the run is over."""
     rows = [
@@ -122,6 +127,7 @@ def record_metrics(warehouse: Warehouse, run_id: str, metrics: Iterable[Metric])
             connection.execute(sa.insert(RUN_METRICS), rows)
 
 
+@repeated
 def metrics(warehouse: Warehouse, run_id: str) -> list[Metric]:
     """The figures of a run, by slice, subject and metric; a null one is NaN."""
     columns = (RUN_METRICS.c.slice, RUN_METRICS.c.subject, RUN_METRICS.c.metric, RUN_METRICS.c.value)
@@ -130,6 +136,7 @@ def metrics(warehouse: Warehouse, run_id: str) -> list[Metric]:
         return [Metric(*row[:3], math.nan if row.value is None else row.value) for row in rows]
 
 
+@repeated
 def get(warehouse: Warehouse, run_id: str) -> Run | None:
     """A run by its id."""
     with warehouse.reading() as connection:
@@ -137,6 +144,7 @@ def get(warehouse: Warehouse, run_id: str) -> Run | None:
         return None if row is None else Run(**row._mapping)
 
 
+@repeated
 def latest(warehouse: Warehouse, task: str | None = None, *, limit: int = 20) -> list[Run]:
     """The runs started last, newest first."""
     statement = sa.select(RUNS).order_by(RUNS.c.started_at.desc(), RUNS.c.run_id.desc()).limit(limit)
@@ -151,3 +159,10 @@ def triggered_by(warehouse: Warehouse, task: str, trigger: str) -> frozenset[str
     with warehouse.reading() as connection:
         statement = sa.select(RUNS.c.run_id).where(RUNS.c.task == task, RUNS.c.trigger == trigger)
         return frozenset(connection.scalars(statement))
+
+
+def using(warehouse: Warehouse, model_id: str) -> int:
+    """How many runs are done whose rows a model forecast."""
+    with warehouse.reading() as connection:
+        mine = (RUNS.c.model_id == model_id, RUNS.c.state == "done")
+        return connection.scalar(sa.select(sa.func.count()).select_from(RUNS).where(*mine)) or 0

@@ -70,7 +70,7 @@ class _Connection(sqlite3.Connection):
             turn.leave("sqlite3", self._thread)
 
 
-def connect(path: Path, *, mode: Literal["ro", "rwc"], timeout: float) -> sqlite3.Connection:
+def connect(path: Path, *, mode: Literal["ro", "rw", "rwc"], timeout: float) -> sqlite3.Connection:
     """A connection through Python's library, in autocommit: transactions begin when we say so."""
     turn = _turn(path)
     thread = turn.enter("sqlite3", path)

@@ -123,7 +123,7 @@ def _publish(
     moved = publishing.publish(results, claim, run_id, outcome, force=force, then=then)
     shutil.rmtree(_checkpoint(workspace, request), ignore_errors=True)
     result = _result(request, run_id, decision, counts, published=moved, model_id=model_id)
-    return dataclasses.replace(result, alerts=raised[0]) if raised else result
+    return dataclasses.replace(result, alerts=raised[-1]) if raised else result
 
 
 def _rehearse(
@@ -170,13 +170,11 @@ def _read_and_quarantine(workspace: Workspace, results: Warehouse, task: Task, r
     try:
         reading = reader(workspace, results, task)
     except TooManyBadRows as refused:
-        with results.writing() as connection:
-            quarantine.write(connection, run_id, [refused.checked])
+        quarantine.keep(results, run_id, [refused.checked])
         raise
     bad = [checked for checked in reading.extraction.sources.values() if checked.bad]
     if bad:
-        with results.writing() as connection:
-            quarantine.write(connection, run_id, bad)
+        quarantine.keep(results, run_id, bad)
     if reading.window is not None:
         runs.note_data_window(results, run_id, *map(_aware, reading.window))
     return reading

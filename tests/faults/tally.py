@@ -6,7 +6,7 @@ sets the number of random points by hand. A test that counts looks like this::
     with tally("kill -9 of run demand", warehouse.dialect, points(full=50, share=1)) as survived:
         for number in survived.points():
             with survived.point():
-                ...                      # what is asserted in here is what must hold; the next point is tried all the same
+                ...  # what is asserted in here must hold; the next point is tried all the same
 
 It prints `kill -9 of run demand (sqlite): survived 50 of 50`, also when it ends early, and fails where the two differ.
 """
