@@ -186,6 +186,10 @@ class Workspace:
             opened[name] = self._opened(name, "source")
         return opened
 
+    def source(self, name: str) -> Warehouse:
+        """One of the file's warehouses, opened read-only."""
+        return self._opened(name, "source")
+
     def check_sources(self) -> None:
         """Refuse a `[sources.NAME]` that nothing reads."""
         for name in self.configuration.sources:
