@@ -9,7 +9,7 @@ the season is read off by reshaping.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -115,15 +115,8 @@ class Features:
     def fit(grid: SalesGrid, horizon: int, until: int, *, most: int = 2000) -> Features:
         """Learn scales and vocabularies from the last two years before period `until`, of at most `most` series for
         columns' scales."""
-        layout, frequency = LAYOUTS[grid.periods.frequency], grid.periods.frequency
-        every = np.arange(grid.series)
-        length = min(2 * layout.year, until - int(grid.sales.first.min())) if grid.series else 1
-        length = max(length, 1)
-        sums, counts, counted = np.zeros(grid.series), np.zeros(grid.series), True
-        for part in np.array_split(every, -(-grid.series // 4096) or 1):
-            values, observed = grid.window(part, np.full(len(part), until), length)
-            sums[part], counts[part] = values.sum(axis=1, where=observed), observed.sum(axis=1)
-            counted = counted and not (values[observed] % 1).any()
+        frequency, length = grid.periods.frequency, _two_years(grid, until)
+        sums, counts, counted = _sold(grid, until, length)
         seen = np.flatnonzero(counts)
         level = sums[seen] / counts[seen]
         some = seen[:: -(-len(seen) // most) or 1]
@@ -146,6 +139,11 @@ class Features:
             float(max(np.quantile(level[level > 0], 0.05) * 0.05, 1e-6)) if (level > 0).any() else 1.0,
             counted,
         )
+
+    def renewed(self, grid: SalesGrid, until: int) -> Features:
+        """The same as of a later period: all that networks rely on stays; what began to be sold by weight since is no
+        longer rounded."""
+        return replace(self, counted=self.counted and _sold(grid, until, _two_years(grid, until))[2])
 
     def document(self) -> dict[str, Any]:
         """JSON values."""
@@ -173,6 +171,23 @@ class Features:
         )
 
 
+def _two_years(grid: SalesGrid, until: int) -> int:
+    """How many periods before period `until` are learnt from."""
+    year = LAYOUTS[grid.periods.frequency].year
+    return max(min(2 * year, until - int(grid.sales.first.min())), 1) if grid.series else 1
+
+
+def _sold(grid: SalesGrid, until: int, length: int) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Of the `length` periods before period `until`: units sold and periods observed, float64 [S] each, and whether all
+    came in whole units."""
+    sums, counts, counted = np.zeros(grid.series), np.zeros(grid.series), True
+    for part in np.array_split(np.arange(grid.series), -(-grid.series // 4096) or 1):
+        values, observed = grid.window(part, np.full(len(part), until), length)
+        sums[part], counts[part] = values.sum(axis=1, where=observed), observed.sum(axis=1)
+        counted = counted and not (values[observed] % 1).any()
+    return sums, counts, counted
+
+
 class WindowReader:
     """Windows of one grid under given features: per-series constants and the calendar are looked up once."""
 
@@ -181,10 +196,8 @@ class WindowReader:
         self.codes = torch.from_numpy(features.statics.codes(grid))
         self.values = torch.from_numpy(features.statics.values(grid))
         self.expected = torch.from_numpy(features.statics.expected_level(grid))
-        self.ahead_at = [grid.ahead_names.index(one.name) for one in features.ahead if one.name in grid.ahead_names]
-        self.history_at = [
-            grid.history_names.index(one.name) for one in features.history if one.name in grid.history_names
-        ]
+        self.ahead_at = [_position(one.name, grid.ahead_names) for one in features.ahead]
+        self.history_at = [_position(one.name, grid.history_names) for one in features.history]
 
     def read(
         self, series: np.ndarray, period: np.ndarray, known_by: np.ndarray, learn_until: np.ndarray | None = None
@@ -200,7 +213,7 @@ class WindowReader:
         history = _History(demand * torch.from_numpy(observed), torch.from_numpy(observed).float(), layout)
         rows = torch.from_numpy(np.asarray(series, np.int64))
         scale = self._scale(history, rows)[:, None]
-        ahead = [torch.from_numpy(np.ascontiguousarray(known[:, :, at])) for at in self.ahead_at]
+        ahead = [_column(known, at) for at in self.ahead_at]
         columns = list(zip(features.ahead, ahead, strict=True))
         usual = [column.usual(_thinned(raw[:, :length], layout)) for column, raw in columns]
         inputs = [x for (column, raw), one in zip(columns, usual, strict=True) for x in column.against_usual(raw, one)]
@@ -218,7 +231,7 @@ class WindowReader:
         known_then = [
             x
             for at, column in zip(self.history_at, features.history, strict=True)
-            for x in column.standardised(torch.from_numpy(np.ascontiguousarray(past[:, :, at])))
+            for x in column.standardised(_column(past, at))
         ]
         context = [
             torch.log1p(history.values[:, begin:] / scale),
@@ -361,6 +374,17 @@ class _History:
         both = self.observed[:, 1:] * self.observed[:, :-1]
         change = (self.values[:, 1:] - self.values[:, :-1]).square() * both
         return (change.sum(1) / both.sum(1).clamp(min=1)).sqrt()
+
+
+def _position(name: str, names: tuple[str, ...]) -> int | None:
+    """Where a column that was learnt from stands in the grid; None where the shop has it no longer."""
+    return names.index(name) if name in names else None
+
+
+def _column(values: np.ndarray, at: int | None) -> Tensor:
+    """One column, [B, L], of `values` [B, L, C]; all of it unknown where it is gone."""
+    column = np.full(values.shape[:2], np.nan, np.float32) if at is None else values[:, :, at]
+    return torch.from_numpy(np.ascontiguousarray(column))
 
 
 def _summary(history: _History, scale: Tensor, layout: Layout) -> Tensor:

@@ -112,6 +112,12 @@ class DemandModel:
         steps = np.arange(1, mean.shape[1] + 1, dtype=np.float32)
         return coherent(mean * scale, quantiles * scale[..., None], rate * (scale * steps)[..., None])
 
+    def renew(self, dataset: SalesGrid, fit: Fit) -> DemandModel:
+        """The model brought up to `fit.until` for a small part of a fit (`tasks.demand.renewal`)."""
+        from tasks.demand.renewal import renew_demand
+
+        return renew_demand(self, dataset, fit)
+
     def tensors(self) -> Mapping[str, np.ndarray]:
         """The networks' weights, by member and name."""
         return {
