@@ -31,10 +31,14 @@ COMMANDS: dict[str, str] = {
     "report": "Write the reports of what is published.",
     "status": "What is published, how fresh it is, and what the gate said.",
     "alerts": "List, deliver, acknowledge and close the alerts that tasks raised.",
-    "models": "List the stored models.",
+    "models": "List the stored models, choose the champion, say where rows come from.",
     "tasks": "List the installed tasks, or check one.",
 }
 """Commands in the order of a newcomer's day, with the line that `--help` shows: their modules load when called."""
+
+
+_INNER = {("tasks", "check"), *(("models", name) for name in ("show", "promote", "rollback"))}
+"""Commands inside one that works without, too."""
 
 
 class Commands(click.Group):
@@ -130,7 +134,7 @@ def _command_in(arguments: Sequence[str]) -> str:
     ]
     if not words or words[0] not in COMMANDS:
         return "forecasting"
-    return " ".join(words[:2]) if words[0] in ("db", "alerts") or words[:2] == ["tasks", "check"] else words[0]
+    return " ".join(words[:2]) if words[0] in ("db", "alerts") or tuple(words[:2]) in _INNER else words[0]
 
 
 def _sentence(text: str) -> str:

@@ -28,10 +28,11 @@ def list_models(workspace: Workspace, task: str | None = None, *, limit: int = 5
     warehouse = workspace.results(prepare=False)
     if is_new(workspace, warehouse):
         return []
-    return [StoredModel(record, _problem(record)) for record in models.latest(warehouse, task, limit=limit)]
+    return [StoredModel(record, problem_of(record)) for record in models.latest(warehouse, task, limit=limit)]
 
 
-def _problem(record: ModelRecord) -> str:
+def problem_of(record: ModelRecord) -> str:
+    """Why a model's artifact would be refused, empty where it would not."""
     try:
         artifacts.load(Path(record.uri), record.sha256)
     except ArtifactError as error:

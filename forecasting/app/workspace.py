@@ -34,6 +34,7 @@ class Workspace:
         self.configuration = configuration
         self.console = console
         self._open: dict[tuple[str, str], Warehouse] = {}
+        self._prepared = False
         _limit_threads(configuration.settings.threads)
 
     # -- directories ------------------------------------------------------------------------------------------
@@ -145,10 +146,11 @@ class Workspace:
     def results(self, *, prepare: bool = True) -> Warehouse:
         """The warehouse that the suite writes. `prepare`: bring the tables into a new one, refuse an outdated one."""
         warehouse = self._opened(self.results_name, "results")
-        if prepare:
+        if prepare and not self._prepared:
             from forecasting.app.migrating import prepare as prepare_schema
 
             prepare_schema(self, warehouse)
+            self._prepared = True
         return warehouse
 
     def mappings(self, sources: Iterable[str]) -> dict[str, SourceMapping]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable, Sequence
 from datetime import UTC
 from typing import Any
@@ -13,8 +12,9 @@ from forecasting.app import alerting
 from forecasting.app.alerting import Entry, Handled, Named
 from forecasting.app.commands import alert_delivery
 from forecasting.app.options import INSTANT, global_options, with_workspace
+from forecasting.app.person import user
 from forecasting.app.workspace import Workspace
-from forecasting.schema import ALERT_STATES, AlertLedger, ConfigurationError
+from forecasting.schema import ALERT_STATES, AlertLedger
 
 
 @click.group("alerts", context_settings={"help_option_names": ["-h", "--help"]})
@@ -93,7 +93,7 @@ def acknowledge(
     They are named by id or by customer. An alert keeps the name of whoever acknowledged it first; one that is closed
     stays closed. Should one of those named be unknown, nothing is changed.
     """
-    handled = alerting.acknowledge(workspace, Named(ids, entities, task), by or _user())
+    handled = alerting.acknowledge(workspace, Named(ids, entities, task), by or user())
     _say(workspace, "acknowledge", handled)
 
 
@@ -110,7 +110,7 @@ def close(
     customer buys; within the cooldown no other of the same level is raised. Should one of those named be unknown,
     nothing is changed.
     """
-    handled = alerting.close(workspace, Named(ids, entities, task), by or _user())
+    handled = alerting.close(workspace, Named(ids, entities, task), by or user())
     _say(workspace, "close", handled)
 
 
@@ -164,10 +164,3 @@ def _table(ledger: AlertLedger, entries: Sequence[Entry]) -> tuple[list[str], li
         columns.append("closed_because")
     headings = ["alert", *(name.removesuffix("_id").replace("_", " ") for name in columns[1:])]
     return headings, [[entry.alert[name] for name in columns] for entry in entries]
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container may run as nobody that it knows
-        raise ConfigurationError("It is not known who you are.", remedy="Say it with --by NAME.") from None
