@@ -71,7 +71,7 @@ class TableFreshness:
 
 
 def sources(
-    workspace: Workspace, results: Warehouse | None, tasks: Sequence[str], moment: dt.datetime, seconds: float = SECONDS
+    workspace: Workspace, results: Warehouse | None, tasks: Sequence[str], moment: dt.datetime, seconds: float
 ) -> tuple[tuple[SourceFreshness, ...], tuple[str, ...]]:
     """The sources that these tasks name, and what keeps a task from naming any, in sentences.
 
@@ -95,7 +95,7 @@ def tables(
     published: Mapping[str, Publication],
     stale: Mapping[str, bool],
     moment: dt.datetime,
-    seconds: float = SECONDS,
+    seconds: float,
 ) -> tuple[TableFreshness, ...]:
     """The tables of every published task whose type is installed. `stale`: by task."""
     ends, found = time.monotonic() + seconds, []

@@ -30,7 +30,7 @@ def serve(workspaces: Callable[[], Workspace], port: int, address: str = "127.0.
 
     `workspaces` makes one for each look, which is closed after it, so that no connection is shared between threads.
     Port 0 takes a free one (`stop.port`). Raises ConfigurationError where the port is taken."""
-    collector = StatusCollector(workspaces)
+    collector = StatusCollector(workspaces, CACHE_SECONDS, PATIENCE_SECONDS)
     try:
         server, thread = start_http_server(port, address, registry=registry(collector))
     except (OSError, OverflowError) as error:
@@ -49,12 +49,10 @@ def serve(workspaces: Callable[[], Workspace], port: int, address: str = "127.0.
 
 
 class StatusCollector(Collector):
-    """Reads the status when it is asked, at most every CACHE_SECONDS. However many ask at once, and however long the
-    database hangs, one thread looks; who cannot wait for it is told that nothing is up."""
+    """Reads the status when it is asked, at most every `cache` seconds. However many ask at once, and however long the
+    database hangs, one thread looks; who waits for more than `patience` seconds is told that nothing is up."""
 
-    def __init__(
-        self, workspaces: Callable[[], Workspace], cache: float = CACHE_SECONDS, patience: float = PATIENCE_SECONDS
-    ):
+    def __init__(self, workspaces: Callable[[], Workspace], cache: float, patience: float):
         self._workspaces, self._cache, self._patience = workspaces, cache, patience
         self._lock = threading.Lock()
         self._look: Future[Status] | None = None

@@ -101,7 +101,8 @@ def status(workspace: Workspace, *, moment: dt.datetime | None = None) -> Status
     if is_new(workspace, warehouse):
         nothing = "nothing is published yet"
         tasks = tuple(TaskStatus(n, nothing, next_slot=_next_slot(workspace, n, moment)) for n in workspace.tasks)
-        sources, problems = freshness.sources(workspace, None if missing else warehouse, list(workspace.tasks), moment)
+        there = None if missing else warehouse
+        sources, problems = freshness.sources(workspace, there, list(workspace.tasks), moment, freshness.SECONDS)
         jobs = job_watch.jobs(workspace, None, moment, GRACE)
         return Status(warehouse.address, moment, tasks, sources=sources, jobs=jobs, problems=problems)
     pending = migrate.pending(warehouse, lineages(workspace))
@@ -132,7 +133,7 @@ class _Look:
             tasks = [task if task.last_run or task.task in jobs else replace(task, stale="") for task in tasks]
         awaited = [task.task for task in tasks if task.stale or task.last_run or workspace.configuration.tasks]
         known = [name for name in awaited if name in workspace.tasks]
-        sources, wrong = freshness.sources(workspace, warehouse, known, moment)
+        sources, wrong = freshness.sources(workspace, warehouse, known, moment, freshness.SECONDS)
         stale = {task.task: bool(task.stale) for task in tasks}
         return Status(
             warehouse.address,
@@ -140,7 +141,7 @@ class _Look:
             tuple(tasks),
             self.seen(lambda: tuple(outbox.pending(warehouse).values()), ()),
             sources,
-            freshness.tables(workspace, warehouse, published, stale, moment),
+            freshness.tables(workspace, warehouse, published, stale, moment, freshness.SECONDS),
             self.seen(lambda: job_watch.jobs(workspace, warehouse, moment, GRACE), ()),
             self.seen(lambda: running_claims(warehouse), ()),
             (*problems, *wrong),
