@@ -98,7 +98,9 @@ def columns_of(
     for row, place in zip(chosen, places, strict=True):
         if score[row, place] < WORTH:
             continue
-        near = [n for n in np.argsort(-score[row]) if n != place and score[row, n] >= max(WORTH, score[row, place] - 0.25)]
+        near = [
+            n for n in np.argsort(-score[row]) if n != place and score[row, n] >= max(WORTH, score[row, place] - 0.25)
+        ]
         found[wanted[row].name] = Guess(
             wanted[row].name,
             theirs[place].name,

@@ -128,7 +128,6 @@ def _stages(orders: Proposal, dialect: sa.Dialect) -> Proposal | None:
         min(orders.confidence, *(guess.confidence for guess in found.values())),
         (why,),
         query=sql_of(selects, dialect),
-        fixed={"status": "the names after =", "occurred_at": "those times"},
     )
 
 
@@ -149,8 +148,8 @@ def _people(customers: Proposal, orders: Proposal, dialect: sa.Dialect) -> dict[
     )
     if person is None or "customer_id" not in orders.columns or not orders.columns["customer_id"].sure:
         return {}
-    why = f"{person} is the person: {account.theirs} is new with each account"
-    who = Guess("customer_id", person, 0.9, why, (account.theirs,), studied.label)
+    why = f"{person} is the person, {account.theirs} an account of an order"
+    who = Guess("customer_id", person, 0.9, "the person, who may have many accounts", (account.theirs,), studied.label)
 
     o, c = _from(orders.studied, "o"), _from(studied, "c")
     joined = o.join(c, c.c[account.theirs] == o.c[orders.columns["customer_id"].theirs])
@@ -190,7 +189,11 @@ def _of_invoices(table: Studied, dialect: sa.Dialect) -> dict[str, Proposal]:
     head = columns_of(table, "orders", ("order_id", "placed_at", "customer_id"), grouped=True)
     needed = [lines.get("order_id"), lines.get("item_id"), lines.get("quantity"), head.get("placed_at")]
     order_id = lines.get("order_id")
-    if order_id is None or any(guess is None or not guess.sure for guess in needed) or table.held[order_id.theirs].unique:
+    if (
+        order_id is None
+        or any(guess is None or not guess.sure for guess in needed)
+        or table.held[order_id.theirs].unique
+    ):
         return {}
     confidence = min(guess.confidence for guess in needed if guess is not None)
     source = _from(table)

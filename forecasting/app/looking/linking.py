@@ -47,7 +47,9 @@ def linked(warehouse: Warehouse, proposals: Mapping[str, Proposal]) -> dict[str,
         if other not in confirmed:
             found[other] = found[other].doubted(_DOUBTFUL, said)
     if not any(name in found and found[name].sure for name in FACTS):
-        return {name: one.doubted(_DOUBTFUL, "no orders, clicks or sales stand beside it") for name, one in found.items()}
+        return {
+            name: one.doubted(_DOUBTFUL, "no orders, clicks or sales stand beside it") for name, one in found.items()
+        }
     return {name: _in_use(one, name in confirmed) for name, one in found.items()}
 
 
@@ -57,9 +59,7 @@ def _in_use(proposal: Proposal, confirmed: bool) -> Proposal:
     return proposal
 
 
-def _joined(
-    warehouse: Warehouse, found: dict[str, Proposal], source: str, column: str, other: str
-) -> float | None:
+def _joined(warehouse: Warehouse, found: dict[str, Proposal], source: str, column: str, other: str) -> float | None:
     """The share of ids that are found, after trying the columns that came close where the first choice finds few."""
     key = OWN_ID.get(other)
     if key is None or key not in found[other].columns:

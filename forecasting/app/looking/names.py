@@ -11,7 +11,9 @@ from functools import lru_cache
 
 from forecasting.app.looking.vocabulary import WORDS
 
-_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ø": "o", "ł": "l"})
+_UMLAUTS = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ø": "o", "ł": "l"}
+)
 _SHORT = {"id", "no", "nr", "qty", "at", "on", "am", "dt", "ts"}
 _LONGEST = 60  # letters of a word that is still searched for shorter ones
 

@@ -51,7 +51,9 @@ class Proposal:
     def missing(self) -> list[str]:
         """Optional canonical columns that nothing was found for."""
         there = {*self.columns, *self.fixed}
-        return [column.name for column in SOURCES[self.source].columns if column.name not in there and not column.required]
+        return [
+            column.name for column in SOURCES[self.source].columns if column.name not in there and not column.required
+        ]
 
     def doubted(self, confidence: float, why: str) -> Proposal:
         """The same, less sure, and why."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,20 +27,21 @@ def sql_of(selects: Sequence[Select], dialect: sa.Dialect) -> str:
     # The plain way to write parameters: others would double every % of a name.
     plain = type(dialect)(paramstyle="named")
 
-    def text(piece: Any) -> str:
-        compiler = plain.statement_compiler(plain, None)
-        return compiler.process(piece, literal_binds=True, asfrom=isinstance(piece, sa.FromClause)).strip()
+    def text(piece: Any, **options: Any) -> str:
+        compiler = plain.statement_compiler(plain, None)  # type: ignore[arg-type]  # nothing to compile as a whole
+        return compiler.process(piece, literal_binds=True, **options).strip()
 
-    return "\nunion all\n".join(_one(select, text) for select in selects)
+    return "\nUNION ALL\n".join(_one(select, text) for select in selects)
 
 
-def _one(select: Select, text: Any) -> str:
-    columns = ",\n".join(f"  {text(value)} as {name}" for name, value in select.columns)
-    parts = [f"select\n{columns}", f"from {text(select.source)}"]
+def _one(select: Select, text: Callable[..., str]) -> str:
+    qualified = {"include_table": isinstance(select.source, sa.Join)}
+    columns = ",\n".join(f"  {text(value, **qualified)} AS {name}" for name, value in select.columns)
+    parts = [f"SELECT\n{columns}", f"FROM {text(select.source, asfrom=True)}"]
     if select.where:
-        parts.append("where " + "\n  and ".join(text(one) for one in select.where))
+        parts.append("WHERE " + "\n  AND ".join(text(one, **qualified) for one in select.where))
     if select.group_by:
-        parts.append("group by " + ", ".join(text(one) for one in select.group_by))
+        parts.append("GROUP BY " + ", ".join(text(one, **qualified) for one in select.group_by))
     return "\n".join(parts)
 
 

@@ -31,7 +31,9 @@ def tried(warehouse: Warehouse, proposal: Proposal) -> Proposal:
             return proposal.doubted(_DOUBTFUL, "it is not found under its name")
         columns = [resolved.relation.c[column.theirs] for column in resolved.columns]
         some = sa.select(*columns).select_from(resolved.relation).limit(SAMPLE_ROWS).subquery("source")
-        checked = check(source, [c.column for c in resolved.columns], raw_batches(replace(resolved, relation=some), adbc=False))
+        checked = check(
+            source, [c.column for c in resolved.columns], raw_batches(replace(resolved, relation=some), adbc=False)
+        )
     except ForecastingError as error:
         return proposal.doubted(_DOUBTFUL, f"a trial failed: {error.message}")
     if checked.share > _FEW_BAD:

@@ -79,7 +79,11 @@ def held(column: SeenColumn, values: Sequence[Any], now: dt.datetime) -> Held:
         latest is not None and latest > now + dt.timedelta(days=1),
         tuple(sorted(distinct)[:50]) if len(distinct) <= 50 and all(len(text) <= 40 for text in distinct) else (),
         any(isinstance(value, str) and _has_offset(value) for value in there[:50]),
-        all(float(value).is_integer() for value in there if isinstance(value, float | Decimal) and np.isfinite(float(value))),
+        all(
+            float(value).is_integer()
+            for value in there
+            if isinstance(value, float | Decimal) and np.isfinite(float(value))
+        ),
     )
 
 
@@ -105,7 +109,7 @@ def suits(column: SeenColumn, found: Held | None, wanted: Column) -> float:
         return 0.0
     if kind is Kind.TEXT:
         if family in ("integer", "uuid"):
-            return 0.75
+            return 0.8
         return 1.0 if family == "text" and not (seen and found.length > 4 * _LONG) else 0.0
     if kind is Kind.FLAG:
         return 1.0 if family in ("flag", "integer") else 0.0
@@ -130,7 +134,11 @@ def _plain(word: str) -> str:
 
 
 def _missing(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip()) or (isinstance(value, float) and np.isnan(value))
+    return (
+        value is None
+        or (isinstance(value, str) and not value.strip())
+        or (isinstance(value, float) and np.isnan(value))
+    )
 
 
 def _array(values: Sequence[Any]) -> pa.Array:
@@ -149,4 +157,8 @@ def _share(array: pa.Array, kind: Kind) -> float:
 
 
 def _has_offset(text: str) -> bool:
-    return text.endswith(("Z", "UTC")) or (len(text) > 16 and text[-6:-5] in "+-" and text[-3] == ":") or text[-3:-2] == "+"
+    return (
+        text.endswith(("Z", "UTC"))
+        or (len(text) > 16 and text[-6:-5] in "+-" and text[-3] == ":")
+        or text[-3:-2] == "+"
+    )
