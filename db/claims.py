@@ -175,6 +175,7 @@ def adopt(
 Taken = Literal["running", "done"]
 
 
+@repeated
 def taken(warehouse: Warehouse, task: str, start: datetime, end: datetime) -> dict[datetime, Taken]:
     """The slots of a task in [start, end), aware, that `claim` would refuse without force, and why; in one look."""
     inside = (CLAIMS.c.task == task, CLAIMS.c.slot >= start, CLAIMS.c.slot < end)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from db import clock
 from db.engines import Warehouse
+from db.failures import repeated
 from db.locks import one_at_a_time
 from db.tables import CROWNS, MODELS
 from forecasting.schema import ConfigurationError, ForecastingError
@@ -35,6 +36,7 @@ class Crown:
     crowned_by: str | None
 
 
+@repeated
 def history(warehouse: Warehouse, task: str) -> list[Crown]:
     """Every reign of a configured task, the present one last."""
     with warehouse.reading() as connection:
@@ -73,6 +75,7 @@ def crown(connection: sa.Connection, task: str, model_id: str, cause: Cause, by:
     return True
 
 
+@repeated
 def promote(warehouse: Warehouse, model_id: str, by: str | None = None) -> bool:
     """Makes a model its task's champion; False where it is. Raises ConfigurationError where there is no such model."""
     with warehouse.writing() as connection:
@@ -83,6 +86,7 @@ def promote(warehouse: Warehouse, model_id: str, by: str | None = None) -> bool:
         return crown(connection, task, model_id, "promotion", by)
 
 
+@repeated
 def take_back(warehouse: Warehouse, reign: Crown, model_id: str, by: str | None = None) -> None:
     """Ends a reign in favour of a model that reigned before. Raises ForecastingError where it is over already."""
     with warehouse.writing() as connection:

@@ -95,6 +95,7 @@ def latest(warehouse: Warehouse, task: str | None = None, *, limit: int = 50) ->
         return [ModelRecord(**row._mapping) for row in connection.execute(statement)]
 
 
+@repeated
 def as_of(warehouse: Warehouse, task: str, moment: datetime) -> list[ModelRecord]:
     """The models that had seen nothing after `moment` (aware), the one that saw most first."""
     statement = (

@@ -154,6 +154,7 @@ def latest(warehouse: Warehouse, task: str | None = None, *, limit: int = 20) ->
         return [Run(**row._mapping) for row in connection.execute(statement)]
 
 
+@repeated
 def triggered_by(warehouse: Warehouse, task: str, trigger: str) -> frozenset[str]:
     """The ids of a task's runs that were asked for in this way."""
     with warehouse.reading() as connection:
@@ -161,6 +162,7 @@ def triggered_by(warehouse: Warehouse, task: str, trigger: str) -> frozenset[str
         return frozenset(connection.scalars(statement))
 
 
+@repeated
 def using(warehouse: Warehouse, model_id: str) -> int:
     """How many runs are done whose rows a model forecast."""
     with warehouse.reading() as connection:
