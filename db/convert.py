@@ -106,11 +106,14 @@ def _text(values: pa.Array) -> Converted:
         values.dictionary.validate(full=True)
     except pa.ArrowInvalid:
         return _without_broken_text(values)
+    if pc.any(pc.match_substring(values.dictionary, "\0")).as_py():
+        return _without_broken_text(values)
     return values, None
 
 
 def _without_broken_text(values: pa.DictionaryArray) -> Converted:
-    """SQLite keeps any bytes as text: rows whose bytes are not UTF-8 are bad, the others stay."""
+    """SQLite and CSV files keep any bytes as text: rows whose bytes are not UTF-8, or hold a NUL, which PostgreSQL
+    stores nowhere, are bad, the others stay."""
     readable = [_decoded(value) for value in values.dictionary.view(pa.binary()).to_pylist()]
     unique = pa.array(readable, pa.string())
     bad = _taken(np.array([value is None for value in readable], bool), values)
@@ -119,7 +122,7 @@ def _without_broken_text(values: pa.DictionaryArray) -> Converted:
 
 def _decoded(value: bytes | None) -> str | None:
     try:
-        return None if value is None else value.decode()
+        return None if value is None or b"\0" in value else value.decode()
     except UnicodeDecodeError:
         return None
 

@@ -8,6 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from forecasting.schema import DataError
+
+MANY_ROWS = 100
+"""Rows from which a source is no longer that of a shop that opened yesterday."""
+
 
 def is_text(kind: pa.DataType) -> bool:
     """Whether a column of this type holds texts or ids."""
@@ -19,6 +24,20 @@ def present(table: pa.Table | None, names: Sequence[str]) -> list[str]:
     if table is None:
         return []
     return [name for name in names if name in table.column_names and table[name].null_count < len(table)]
+
+
+def expect_column(table: pa.Table, source: str, names: Sequence[str], cost: str) -> None:
+    """Raises DataError where the table has none of the columns, without which nothing can be said (`cost`: "so that
+    ..."). A source of fewer than MANY_ROWS rows may lack them: `load` makes no column of what never had a value, as in
+    a shop that opened yesterday."""
+    if len(table) < MANY_ROWS or set(names).intersection(table.column_names):
+        return
+    raise DataError(
+        f"there is no such column in {len(table):,} rows, {cost}.",
+        source=source,
+        column=names[0],
+        remedy=f'Say which column it is: [sources.{source}] columns = {{ {names[0]} = "THEIR NAME" }}.',
+    )
 
 
 def labels(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from forecasting.clock import arrow_instants
-from forecasting.columns import labels, present
+from forecasting.columns import expect_column, labels, present
 from forecasting.schema import DataError
 
 TICK = np.timedelta64(1, "us")
@@ -38,11 +38,12 @@ class Orders:
 
 def orders_of(table: pa.Table) -> Orders:
     """The orders of the source `orders`; those without a customer are left out. Raises DataError where an id or an
-    instant is missing.
+    instant is missing, and where there is no column of customers.
 
     A cancelled order counts until it was cancelled, or until that became known where it came in with a later version.
     """
     code, ids = labels(table["order_id"])
+    expect_column(table, "orders", ["customer_id"], "so that no order would have a customer")
     customer, customers = labels(table["customer_id"]) if present(table, ["customer_id"]) else _nobody(len(table))
     placed = arrow_instants(table["placed_at"])
     for column, missing in (("order_id", code < 0), ("placed_at", np.isnat(placed))):

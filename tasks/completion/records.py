@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from forecasting.clock import arrow_instants
-from forecasting.columns import find, labels, objects, present
+from forecasting.columns import expect_column, find, labels, objects, present
 
 TICK = np.timedelta64(1, "us")
 """Instants are whole microseconds: what is known at one counts at every cutoff later than a tick before it."""
@@ -46,7 +46,10 @@ def records_of(table: pa.Table) -> Records:
     - A completion before the order was placed is one at that very instant. It counts from when it is known.
     - A cancellation counts from when it is known, and no sooner than the order. After a completion that counted by
       then, it is a return and not looked at; a completion that comes after it is not looked at either.
+
+    Raises DataError where there is no column that could say so of a completion: every order would count as open.
     """
+    expect_column(table, "orders", ["completed_at"], "so that every order would count as open")
     code, names = labels(table["order_id"])
     placed = arrow_instants(table["placed_at"])
     ids, rank = np.unique(objects(names).astype(str), return_inverse=True)

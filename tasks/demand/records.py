@@ -51,8 +51,16 @@ def from_sales(table: pa.Table, frequency: str, wanted: Sequence[str]) -> SalesR
 
     Where the table holds days and `frequency` is W or M they are added up, weeks from Monday, months from the 1st;
     other columns are averaged, and a period is in stock where every day of it was. Raises DataError for dates off the
-    grid, ConfigurationError for a wanted column that the table lacks or that cannot be averaged.
+    grid and where no row says how much was sold, ConfigurationError for a wanted column that the table lacks or that
+    cannot be averaged.
     """
+    if not present(table, ["quantity"]) and table.num_rows:
+        raise DataError(
+            "no row says how much was sold.",
+            source="sales",
+            column="quantity",
+            remedy='Say which column it is: [sources.sales] columns = { quantity = "THEIR NAME" }.',
+        )
     lacking = [name for name in wanted if name not in table.column_names]
     if lacking:
         raise ConfigurationError(

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from forecasting.clock import arrow_instants
-from forecasting.columns import coordinates, find, is_text, labels, numbers, objects, present
+from forecasting.columns import coordinates, expect_column, find, is_text, labels, numbers, objects, present
 from forecasting.features.space import haversine_km
 from forecasting.schema import ConfigurationError, DataError
 from tasks.recommendation.journal import COLUMNS, EVENT_KINDS, PURCHASE, VIEW
@@ -64,7 +64,8 @@ class Places:
 
 def from_interactions(table: pa.Table, features: Sequence[str]) -> Records:
     """Records of the source `interactions`; an unknown kind counts as a view. Raises ConfigurationError for a feature
-    that the table lacks."""
+    that the table lacks, DataError where no column says whose a row is."""
+    expect_column(table, "interactions", ["session_id", "customer_id"], "so that nobody would have done anything")
     customer, customers = _optional(table, "customer_id")
     visit, visits = _optional(table, "session_id")
     item, items = _required(table, "item_id", "interactions")
@@ -97,7 +98,11 @@ def from_orders(orders: pa.Table, lines: pa.Table, locations: pa.Table | None, f
     - An order without a customer is a visit of nobody known: others learn from it, and it gets no list.
     - An order with several versions counts by the first that became known.
     - `distance` is that from origin (the order's own coordinates, else those of its location) to destination.
+
+    Raises ConfigurationError for a feature that the table lacks, DataError where there is no column of
+    customers.
     """
+    expect_column(orders, "orders", ["customer_id"], "so that there would be nobody to recommend to")
     code, order_ids = _required(orders, "order_id", "orders")
     placed, known = counts_from(orders, "placed_at", "orders")
     row = np.zeros(len(order_ids), np.int64)

@@ -372,6 +372,8 @@ def test_holidays_are_those_known_ahead() -> None:
 
 def test_a_shop_without_events_promises_places_or_completions() -> None:
     orders = orders_of([{"order_id": "b", "placed_at": 3}, {"order_id": "a", "placed_at": 2}])
+    with pytest.raises(DataError, match=r"'completed_at'.*in 100 rows.*every order would count as open"):
+        orders_of([{"order_id": str(number), "placed_at": 3} for number in range(100)])
     assert list(orders.events.entities) == ["a", "b"] and list(orders.statuses) == [PLACED]
     assert np.isnat(orders.due_at).all() and np.isnat(orders.completed_at).all() and orders.weather is None
     assert orders.events.on_time and orders.observed() == at(24)
