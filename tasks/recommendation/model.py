@@ -65,6 +65,12 @@ class RecommendationModel:
             return rank_nearest(dataset, self.options, cases, self.network, self.blend, self.trained_until, scores)
         return rank(dataset, self.options, cases, scores, probabilities=True)
 
+    def renew(self, dataset: Journal, fit: Fit) -> RecommendationModel:
+        """The model brought up to `fit.until` for a small part of a fit (`tasks.recommendation.renewal`)."""
+        from tasks.recommendation.renewal import renew_recommendation
+
+        return renew_recommendation(self, dataset, fit)
+
     def tensors(self) -> Mapping[str, np.ndarray]:
         """The network's weights by name."""
         return self.network.tensors()

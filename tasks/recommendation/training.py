@@ -122,10 +122,14 @@ def _prepare(
         dropout=effort.dropout,
     )
     log_share = torch.from_numpy(np.log(wanted / wanted.sum()).astype(np.float32))
-    hidden = torch.from_numpy((_HIDDEN_SHARE / np.sqrt(wanted)).astype(np.float32))
     with seeded(derive(seed, "recommendation", "network")):
-        network = NextStepNetwork(config, log_share, hidden)
+        network = NextStepNetwork(config, log_share, hidden_share(wanted))
     return FittedNetwork(items, steps, network, until, options.epochs), batches
+
+
+def hidden_share(wanted: np.ndarray) -> torch.Tensor:
+    """How often training hides the ids of items, float32 [n], that were wanted so often, int64 [n]."""
+    return torch.from_numpy((_HIDDEN_SHARE / np.sqrt(wanted)).astype(np.float32))
 
 
 class _Judge:

@@ -68,10 +68,14 @@ class Lessons:
         useful = low <= count
         if not useful.any():  # nothing ever followed: first steps are all there is to learn
             low, useful = np.where(begins[who], 0, low), begins[who]
-        return Lessons(stretches.take(useful), low[useful], count[useful] + 1)
+        return Lessons(stretches, low, count + 1).take(useful)
 
     def __len__(self) -> int:
         return len(self.low)
+
+    def take(self, index: np.ndarray) -> Lessons:
+        """Those at `index`."""
+        return Lessons(self.stretches.take(index), self.low[index], self.high[index])
 
 
 @dataclass(frozen=True, eq=False)
