@@ -41,6 +41,10 @@ BUSY_SECONDS = 60
 STATEMENT_SECONDS = 5
 """How long a single statement does: no signal is heard while SQLite waits."""
 
+IDLE_SECONDS = 120
+"""How long a session of PostgreSQL may hold a transaction and do nothing: a process that was stopped, or whose machine
+sleeps, must not keep the lock of its task from whoever takes over."""
+
 LIVELINESS = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 """What libpq is told where the url does not say otherwise: a server that is silently gone is noticed in a minute."""
 
@@ -279,6 +283,9 @@ def _open_postgresql(url: URL, name: str, role: Role) -> Warehouse:
                 cursor.execute(setting)
             if results:
                 cursor.execute("select set_config('search_path', %s, false)", (SCHEMA,))
+                cursor.execute(
+                    "select set_config('idle_in_transaction_session_timeout', %s, false)", (f"{IDLE_SECONDS}s",)
+                )
             else:
                 cursor.execute("set default_transaction_read_only = on")
         connection.autocommit = autocommit

