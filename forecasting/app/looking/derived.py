@@ -9,6 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from db.catalogue import distinct_share
+from db.engines import Warehouse
 from forecasting.app.looking.columns import SURE, Guess, Studied, columns_of
 from forecasting.app.looking.meanings import STAGE, STAGES
 from forecasting.app.looking.proposals import Proposal
@@ -19,9 +21,11 @@ from forecasting.schema import SOURCES
 _NOT_SALES = ("CART", "RETURNED", "SUPPLIER", "SUPPLY", "OTHER", "BACKUP", "STOCK")
 
 
-def derived(proposals: Mapping[str, Proposal], studied: Sequence[Studied], dialect: sa.Dialect) -> dict[str, Proposal]:
+def derived(
+    proposals: Mapping[str, Proposal], studied: Sequence[Studied], warehouse: Warehouse
+) -> dict[str, Proposal]:
     """The proposals, and those that queries add or replace."""
-    found = dict(proposals)
+    found, dialect = dict(proposals), warehouse.engine.dialect
     if "orders" not in found or not found["orders"].sure:
         found |= _out_of_invoices(studied, dialect)
     if "order_lines" in found and found["order_lines"].fixed:
@@ -33,7 +37,7 @@ def derived(proposals: Mapping[str, Proposal], studied: Sequence[Studied], diale
             stages = _stages(found["orders"], dialect)
             found |= {"order_events": stages} if stages else {}
         if "customers" in found:
-            found |= _people(found["customers"], found["orders"], dialect)
+            found |= _people(found["customers"], found["orders"], warehouse)
     return found
 
 
@@ -131,9 +135,9 @@ def _stages(orders: Proposal, dialect: sa.Dialect) -> Proposal | None:
     )
 
 
-def _people(customers: Proposal, orders: Proposal, dialect: sa.Dialect) -> dict[str, Proposal]:
-    """Where an order has an account of its own and people stand behind accounts: the people."""
-    studied = customers.studied
+def _people(customers: Proposal, orders: Proposal, warehouse: Warehouse) -> dict[str, Proposal]:
+    """Where an order has an account of its own and people stand behind several accounts: the people."""
+    studied, dialect = customers.studied, warehouse.engine.dialect
     account = customers.columns["customer_id"]
     person = next(
         (
@@ -147,6 +151,9 @@ def _people(customers: Proposal, orders: Proposal, dialect: sa.Dialect) -> dict[
         None,
     )
     if person is None or "customer_id" not in orders.columns or not orders.columns["customer_id"].sure:
+        return {}
+    share = distinct_share(warehouse, studied.table, person)
+    if share is None or share == 1:  # each has one account: there is nobody behind it
         return {}
     why = f"{person} is the person, {account.theirs} an account of an order"
     who = Guess("customer_id", person, 0.9, "the person, who may have many accounts", (account.theirs,), studied.label)

@@ -36,7 +36,7 @@ def linked(warehouse: Warehouse, proposals: Mapping[str, Proposal]) -> dict[str,
             confirmed.add(other)
             if share >= _ALL and other in ("customers", "items") and not found[other].sure:
                 said = f"its key holds the {column} of {found[source].studied.label}"
-                found[other] = replace(found[other], confidence=SURE, why=(*found[other].why, said))
+                found[other] = _raised(found[other], said)
             continue
         said = f"{share:.0%} of the {column} in {found[source].studied.label} are found in {found[other].studied.label}"
         if other in _PEOPLE_AND_THINGS:
@@ -79,6 +79,15 @@ def _joined(warehouse: Warehouse, found: dict[str, Proposal], source: str, colum
         found[source] = here.with_column(best[1])
         found[other] = there.with_column(best[2])
     return best[0]
+
+
+def _raised(proposal: Proposal, why: str) -> Proposal:
+    """Surer than names alone could make it: what refers to it says that it is the one."""
+    key = proposal.columns[OWN_ID[proposal.source]]
+    if not proposal.studied.rows or not (key.sure or proposal.studied.held[key.theirs].unique):
+        return proposal
+    surer = proposal.with_column(replace(key, confidence=max(SURE, key.confidence)))
+    return replace(surer, confidence=SURE, why=(*proposal.why, why))
 
 
 def _moved(guess: Guess, theirs: str, other: Proposal) -> Guess:

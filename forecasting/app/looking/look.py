@@ -45,7 +45,7 @@ def look(warehouse: Warehouse, ours: Collection[str] = (), now: dt.datetime | No
     studied = [_studied(warehouse, table.table, silent, now) for table in promising]
     dialect = warehouse.engine.dialect
     proposals = linked(warehouse, proposed(studied))
-    proposals = derived(proposals, studied, dialect)
+    proposals = derived(proposals, studied, warehouse)
     proposals = {name: _nameable(one, dialect) for name, one in proposals.items()}
     return Look({name: tried(warehouse, one) for name, one in proposals.items()}, len(found), len(studied))
 

@@ -10,6 +10,7 @@ _WORDS = {
     "sale:.6 sales:.6 verkauf:.6 venda:.7 venta:.7 vente:.7 bon:.7 beleg:.75 encomenda compra:.7 booking:.5 so:.5",
     "ITEM": "item product article artikel produkt produto producto produit prodotto articulo artigo itens sku:.85 stock_code "
     "ware:.8 goods:.8 merchandise:.7 asin:.85 upc:.7 ean:.7 gtin:.7 isbn:.7 variant:.6 part:.5 prod:.9 material:.6",
+    "SKU": "sku stock_code ean gtin asin isbn upc",
     "LINE": "line lines position positionen pos:.8 detail details posten zeile linha linea ligne riga row:.7 lineitem entry:.6",
     "CUSTOMER": "customer client kunde kunden cliente buyer:.9 kaeufer acheteur comprador shopper klient cust user:.85 "
     "benutzer:.85 usuario:.85 utilisateur:.85 member:.8 mitglied:.7 account:.6 person:.55 contact:.5 consumer:.8 debitor:.7",
@@ -59,7 +60,7 @@ _WORDS = {
     "PROCESSED": "processed verarbeitet processado procesado",
     "CLOSED": "closed archived geschlossen fechado cerrado",
     "STATUS": "status state:.9 zustand situacao estado:.9 estatus statut stage:.8 phase:.8 stato step:.6",
-    "HISTORY": "history historie log:.9 logs:.9 historico historial verlauf events:.9 event:.9 changes:.9 journal:.8 tracking:.6 audit:.5",
+    "HISTORY": "history historie log:.9 historico historial verlauf event:.9 changes:.9 journal:.8 tracking:.6 audit:.5",
     "KIND": "kind type:.8 typ:.8 tipo:.8 event:.85 action:.9 aktion:.85 behavior:.9 behaviour:.9 art:.6 interaction:.85",
     "QTY": "quantity qty menge anzahl quantidade cantidad quantite units:.85 pieces:.85 stueck:.85 stueckzahl count:.6 "
     "amount:.45 qtd qte ilosc quantita qta unidades:.85 cant pcs:.85 num:.5 volume:.4 nb:.5",
@@ -97,7 +98,7 @@ _WORDS = {
     "UNIQUE": "unique person master global",
     "TEMPERATURE": "temperature temp temperatur temperatura",
     "RAIN": "precipitation rain rainfall niederschlag regen chuva lluvia prcp mm:.5",
-    "CONDITION": "condition conditions wetterlage",
+    "CONDITION": "condition wetterlage",
     "PROMOTION": "promotion promo aktion:.7 onpromotion promoted",
     "IN_STOCK": "instock",
     # words that say it is something else
