@@ -1,22 +1,26 @@
-"""Who forecasts for publication: the champion as it stands, or whatever the gate lets through after a training."""
+"""Who forecasts for publication: the champion as it stands or brought up to tonight, or whatever the gate lets through
+after a training from scratch."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from db.models import ModelRecord
 from forecasting.app.request import RunRequest
 from forecasting.app.restoring import restored
-from forecasting.app.retraining import options_of, training_due
+from forecasting.app.retraining import TrainingDue, fully_trained_until, options_of, training_due
 from forecasting.app.validation import build
+from forecasting.drift import Drift
 from forecasting.gate import CHAMPION, MODEL
 from forecasting.pipeline import MetricRow, Progress, chosen, judge
-from forecasting.schema import ArtifactError, ConfigurationError, ExitCode
-from forecasting.task import Forecaster, Instant, Model, Task, Watching
+from forecasting.schema import ArtifactError, ConfigurationError, ExitCode, NotEnoughData, TrainingDiverged
+from forecasting.task import Fit, Forecaster, Instant, Model, Renewable, Task, Watching
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +32,8 @@ CALIBRATION = "calibration"
 class Decision:
     """Who forecasts, and why. `options`: those of the task that forecasts (the champion's may differ from today's).
     `model`: the model fitted in this run, None where nothing was fitted for publication. `champion_id`: the stored
-    model in use."""
+    model in use. `warm_from`: the stored model that `model` went on learning from, None where it was fitted from
+    scratch; `fully_trained_until`: datetime64[us], of the fit from scratch in its line."""
 
     forecaster: Forecaster
     subject: str
@@ -37,6 +42,8 @@ class Decision:
     metrics: tuple[MetricRow, ...] = ()
     model: Model | None = None
     champion_id: str | None = None
+    warm_from: str | None = None
+    fully_trained_until: Instant | None = None
 
     @property
     def fallback(self) -> bool:
@@ -58,19 +65,24 @@ def decide(
     seed: int,
     checkpoint: Path | None,
     progress: Progress,
+    drift: Sequence[Drift] = (),
 ) -> Decision:
-    """Use the champion where no training is due; otherwise judge, and fit what the gate chose."""
-    if champion is not None and not training_is_due(task, request, champion):
-        try:
-            model = restored(task, champion)
-        except ArtifactError as refused:
-            if request.retrain == "never":
-                raise
-            log.warning("The champion %s is refused: %s Training anew.", champion.model_id, refused)
+    """Use the champion, brought up to tonight where it can be; where a fit in full is due (`retraining.training_due`,
+    which hears of `drift`), judge, and fit what the gate chose."""
+    if champion is not None:
+        due = training_due(task, request, champion, drift=drift)
+        if due.kind != "full":
+            try:
+                model = restored(task, champion)
+            except ArtifactError as refused:
+                if request.retrain == "never":
+                    raise
+                log.warning("The champion %s is refused: %s Training anew.", champion.model_id, refused)
+            else:
+                renewed = _renewed(model, dataset, request, seed, checkpoint, progress) if due.kind == "warm" else None
+                return _reigning(task, dataset, request, champion, renewed or model, due, warm=renewed is not None)
         else:
-            reason = f"The champion, trained until {champion.trained_until:%Y-%m-%d}, forecasts; no training was due."
-            noted = _noted(model, dataset, request.as_of)
-            return Decision(model, MODEL, reason, task.options, noted, champion_id=champion.model_id)
+            log.info("A new model is trained: %s.", due.reason)
     if request.retrain == "never" and champion is None:
         raise ConfigurationError(
             f"{request.task}: there is no champion to forecast with.", remedy="Run it once without --retrain never."
@@ -78,9 +90,42 @@ def decide(
     return _trained(task, dataset, request, _rival(task, champion), seed, checkpoint, progress)
 
 
-def training_is_due(task: Task, request: RunRequest, champion: ModelRecord) -> bool:
-    """Whether a new model is due, fitted from scratch."""
-    return training_due(task, request, champion).kind == "full"
+def _renewed(
+    model: Model, dataset: Any, request: RunRequest, seed: int, checkpoint: Path | None, progress: Progress
+) -> Model | None:
+    """The champion's model gone on learning up to the cutoff; None where it cannot, or need not, as nothing has become
+    known since."""
+    if not isinstance(model, Renewable):
+        return None
+
+    def report(done: int, total: int, note: str) -> None:
+        progress(f"training goes on from the champion {note}".strip(), done, total)
+
+    within = checkpoint / "renewal" if checkpoint else None
+    try:
+        renewed = model.renew(dataset, Fit(request.as_of, seed, model.recipe, within, report))
+    except (TrainingDiverged, NotEnoughData) as failure:
+        log.warning("The champion could not go on learning and forecasts as it stands: %s", failure)
+        return None
+    return None if renewed is model else renewed
+
+
+def _reigning(
+    task: Task, dataset: Any, request: RunRequest, champion: ModelRecord, model: Model, due: TrainingDue, *, warm: bool
+) -> Decision:
+    """The champion forecasts, `warm`: brought up to the cutoff. Its recipe passed the gate when it was fitted in full,
+    so it is published as the model."""
+    noted = _noted(model, dataset, request.as_of)
+    since = f"{champion.trained_until:%Y-%m-%d}"
+    if not warm:
+        reason = f"The champion, trained until {since}, forecasts; no training was due."
+        return Decision(model, MODEL, reason, task.options, noted, champion_id=champion.model_id)
+    reason = f"Brought up from {since} to {np.datetime_as_string(request.as_of, 'D')}: {due.reason}."
+    return Decision(
+        *(model, MODEL, reason, task.options, noted, model),
+        warm_from=champion.model_id,
+        fully_trained_until=fully_trained_until(champion),
+    )
 
 
 def _rival(task: Task, champion: ModelRecord | None) -> Task | None:

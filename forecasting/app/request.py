@@ -54,8 +54,9 @@ class RunRequest:
 @dataclass(frozen=True)
 class RunResult:
     """What came of a run. `subject`: whose rows these are (model, champion, baseline:NAME), `fallback`: not the
-    model's, because the gate failed. `published`: the pointer moved. `reason`: what the gate said. `alerts`: how many
-    were raised and closed, None where the task has none or nothing was published."""
+    model's, because the gate failed. `published`: the pointer moved. `trained`: a model was fitted, `warm_from`: going
+    on from that one, None for from scratch. `reason`: what the gate said. `alerts`: how many were raised and closed,
+    None where the task has none or nothing was published."""
 
     run_id: str
     task: str
@@ -66,6 +67,7 @@ class RunResult:
     fallback: bool = False
     published: bool = False
     trained: bool = False
+    warm_from: str | None = None
     model_id: str | None = None
     reason: str = ""
     rows: dict[str, int] = field(default_factory=dict)

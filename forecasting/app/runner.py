@@ -201,6 +201,8 @@ def _store_model(
         run_id=run_id,
         config={"options": json.loads(json.dumps(dataclasses.asdict(decision.options)))},
         recipe={"epochs": model.recipe.epochs, "learnt": dict(model.recipe.learnt)},
+        warm_from=decision.warm_from,
+        fully_trained_until=_aware(decision.fully_trained_until) if decision.warm_from else None,
     )
     return model_id
 
@@ -249,6 +251,7 @@ def _result(
         fallback=decision.fallback,
         published=published,
         trained=decision.model is not None,
+        warm_from=decision.warm_from,
         model_id=model_id,
         reason=decision.reason,
         rows=counts,
