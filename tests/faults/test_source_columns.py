@@ -1,0 +1,181 @@
+"""A column of a source is dropped, renamed or retyped overnight, in a warehouse that is not ours.
+
+The night stops with exit code 4 and names source and column; what was published stays, row by row. Where a column
+keeps its meaning (numbers written as text, days for instants), or is optional and nobody mapped it, the night goes on.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import pytest
+from changing_shops import TASKS, ChangingShop, Shown
+from program import Program
+from tally import is_full, tally
+
+from forecasting.schema import SOURCES, Column, Kind
+
+SHARE = 8
+"""Faults of each task that `make test` tries."""
+
+TIMES, WORDS = (Kind.TIMESTAMP, Kind.DATE), (Kind.ID, Kind.TEXT)
+
+
+@dataclass(frozen=True)
+class Retyped:
+    """Another type: declaration and SQL (of a column) by dialect; `of`: the kinds of columns that it spoils. `said`:
+    words of the message about what stands there now."""
+
+    of: tuple[Kind, ...]
+    sqlite: tuple[str, str]
+    postgresql: tuple[str, str]
+    said: str = ""
+
+
+RETYPED: Mapping[str, Retyped] = {
+    "words": Retyped((Kind.NUMBER, *TIMES), ("TEXT", "'twelve'"), ("text", "'twelve'"), "twelve"),
+    "milliseconds": Retyped(TIMES, ("BIGINT", "1704067200123"), ("bigint", "1704067200123"), "1704067200123"),
+    "seconds": Retyped(TIMES, ("REAL", "1704067200.5"), ("double precision", "1704067200.5"), "1704067200.5"),
+    "bytes": Retyped((Kind.NUMBER, *TIMES, *WORDS), ("BLOB", "x'ff00fe'"), ("bytea", "'\\xff00fe'::bytea"), "\ufffd"),
+    "json": Retyped(
+        (Kind.NUMBER, *TIMES, *WORDS), ("JSON", "json_quote({0})"), ("jsonb", "to_jsonb({0})"), "holds JSON"
+    ),
+    "nothing": Retyped((Kind.ID, Kind.TEXT, *TIMES), ("TEXT", "null"), ("text", "null"), "null"),
+}
+
+KEPT: Mapping[str, Retyped] = {
+    "numbers as text": Retyped((Kind.NUMBER,), ("TEXT", "cast({0} as text)"), ("text", "cast({0} as text)")),
+    "days": Retyped((Kind.TIMESTAMP,), ("DATE", "date({0})"), ("date", "cast({0} as date)")),
+    "instants": Retyped((Kind.DATE,), ("DATETIME", "{0} || ' 00:00:00'"), ("timestamp", "cast({0} as timestamp)")),
+    "text as bytes": Retyped(WORDS, ("BLOB", "cast({0} as blob)"), ("bytea", "convert_to({0}, 'UTF8')")),
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happened to a column, and how it is shown since: None where it is gone."""
+
+    what: str
+    source: str
+    column: str
+    shown: Shown | None
+    said: str = ""
+
+
+@pytest.fixture(params=TASKS)
+def shop(request: pytest.FixtureRequest, program: Program) -> Iterator[ChangingShop]:
+    """The shop of each task, with something published; every column is mapped by name."""
+    opened = _opened(request.param, program)
+    yield opened
+    opened.close()
+
+
+def test_a_column_that_is_gone_or_another_stops_the_night(shop: ChangingShop) -> None:
+    before = shop.published()
+    assert all(before[view] for view in list(before)[:1])
+    faults = _faults(shop, RETYPED, lambda column: column.required)
+    faults += [
+        Fault("dropped", source, name, None)
+        for source, columns in shop.columns.items()
+        for name in columns
+        if not _column(source, name).required
+    ]
+    chosen = faults if is_full() else random.Random(shop.task + shop.dialect).sample(faults, SHARE)
+    with tally(f"a source column dropped, renamed or retyped, {shop.task}", shop.dialect, len(chosen)) as survived:
+        for fault in chosen:
+            with survived.point(fault):
+                shop.show(fault.source, {fault.column: fault.shown})
+                error = shop.night(1, code=4)["error"]
+                message = f"{error['message']} {error['remedy']}"
+                assert f"source {fault.source!r}, column {fault.column!r}" in message, message
+                assert fault.said in message, message
+                assert shop.published() == before
+            shop.show(fault.source)
+    shop.night(1)
+    assert shop.published() != before
+
+
+def test_a_column_that_means_the_same_is_read_on(shop: ChangingShop) -> None:
+    shop.night(1, "--force")
+    before = _bare(shop)
+    faults = _faults(shop, KEPT, lambda column: column.kind is not Kind.ANY)
+    faults = [fault for fault in faults if fault.what in KEPT]
+    chosen = faults if is_full() else random.Random(shop.task + shop.dialect).sample(faults, min(2, len(faults)))
+    with tally(f"a source column of a type that means the same, {shop.task}", shop.dialect, len(chosen)) as survived:
+        for fault in chosen:
+            with survived.point(fault):
+                shop.show(fault.source, {fault.column: fault.shown})
+                shop.night(1, "--force")
+                assert fault.what == "days" or _bare(shop) == before
+            shop.show(fault.source)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_an_optional_column_that_nobody_mapped_may_go(task: str, program: Program) -> None:
+    shop = _opened(task, program, named=False)
+    wanted = {name for need in _needs(shop) for name in need.extra} | {"promotion"}
+    faults = [
+        Fault("dropped", source, name, None)
+        for source, columns in shop.columns.items()
+        for name in columns
+        if not _column(source, name).required and name not in wanted
+    ]
+    vital = {("demand", "quantity"), ("churn", "customer_id"), ("completion", "completed_at")}
+    chosen = faults if is_full() else random.Random(shop.dialect).sample(faults, min(3, len(faults)))
+    with tally(f"an optional column dropped, {task}", shop.dialect, len(chosen)) as survived:
+        for fault in chosen:
+            with survived.point(fault):
+                main = fault.source == next(need.source for need in _needs(shop) if need.main)
+                stops = main and (task, fault.column) in vital
+                before = shop.published()
+                shop.show(fault.source, {fault.column: None})
+                document = shop.night(1, "--force", code=4 if stops else (0, 3))
+                if stops:
+                    assert f"column {fault.column!r}" in document["error"]["message"]
+                    assert shop.published() == before
+                else:
+                    assert all(bool(rows) == bool(before[view]) for view, rows in shop.published().items())
+            shop.show(fault.source)
+    shop.close()
+
+
+def _opened(task: str, program: Program, *, named: bool = True) -> ChangingShop:
+    shop = ChangingShop(task, program, named=named)
+    shop.night(0)
+    return shop
+
+
+def _faults(shop: ChangingShop, types: Mapping[str, Retyped], wanted: Callable[[Column], bool]) -> list[Fault]:
+    """Every fault of every wanted column."""
+    found = []
+    for source, columns in shop.columns.items():
+        for name, shown in columns.items():
+            column = _column(source, name)
+            if not wanted(column):
+                continue
+            found.append(Fault("dropped", source, name, None))
+            found.append(Fault("renamed", source, name, replace(shown, theirs=f"{shown.theirs}_2")))
+            for what, retyped in types.items():
+                if column.kind in retyped.of:
+                    type_, value = getattr(retyped, shop.dialect)
+                    changed = replace(shown, type=type_, value=value.format(shown.value))
+                    found.append(Fault(what, source, name, changed, retyped.said))
+    return found
+
+
+def _column(source: str, name: str) -> Column:
+    return SOURCES[source].column(name) or Column(name, Kind.ANY, required=False)
+
+
+def _needs(shop: ChangingShop) -> tuple:
+    from forecasting.discovery import task_classes
+
+    task_class = task_classes()[shop.task]
+    return tuple(task_class(task_class.example().options).needs())
+
+
+def _bare(shop: ChangingShop) -> dict[str, list[tuple]]:
+    """What is published, without the run's id."""
+    return {view: [row[1:] for row in rows] for view, rows in shop.published().items()}
