@@ -15,7 +15,7 @@ from forecasting.callbacks import Report
 from forecasting.checkpoints import Checkpoint
 from forecasting.devices import choose_device
 from forecasting.seeds import derive, seeded
-from forecasting.task import Cases, Fit, Forecaster, Recipe
+from forecasting.task import Cases, Fit, Forecaster, Instant, Recipe
 from forecasting.trainer import TrainingConfig, evaluation, train
 from tasks.demand.blend import CANDIDATES, blended, find_shares, restore_shares, rival
 from tasks.demand.calibrate import DemandCalibration
@@ -25,6 +25,7 @@ from tasks.demand.network import DemandLoss, DemandNetwork, NetworkConfig
 from tasks.demand.options import DemandOptions
 from tasks.demand.sales import SalesGrid
 from tasks.demand.sampling import RandomWindows
+from tasks.demand.watching import watch
 
 FORMAT = 1
 _STEPS = {"D": 800, "W": 1200, "M": 800}
@@ -117,6 +118,10 @@ class DemandModel:
         from tasks.demand.renewal import renew_demand
 
         return renew_demand(self, dataset, fit)
+
+    def watch(self, dataset: SalesGrid, as_of: Instant) -> Mapping[str, float]:
+        """Whether what was sold of late is what the model expects, looking back (`tasks.demand.watching`)."""
+        return watch(self, dataset, self.options, as_of)
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         """The networks' weights, by member and name."""
