@@ -25,6 +25,7 @@ from tasks.churn.snapshot import Snapshot, Typical, snapshot
 from tasks.churn.training import fit_network
 from tasks.churn.training_cases import first_purchase, training_cases
 from tasks.churn.view import View
+from tasks.churn.watching import watch
 
 FORMAT = 1
 
@@ -57,6 +58,10 @@ class ChurnModel:
     def setting(self) -> Setting:
         """What the parts share."""
         return self.network.setting
+
+    def watch(self, dataset: Customers, as_of: Instant) -> Mapping[str, float]:
+        """Whether as many customers have bought of late as the model expects, looking back (`tasks.churn.watching`)."""
+        return watch(self, dataset, as_of)
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         """The learned arrays, by part and name."""
