@@ -68,7 +68,7 @@ def run_job(workspace: Workspace, request: JobRequest) -> JobResult:
     results, moment = workspace.results(), slot.astype("datetime64[us]").item().replace(tzinfo=UTC)
     claim = _claimed(workspace, results, request, moment)
     with log_context(job=request.job, slot=f"{moment:%Y-%m-%dT%H:%M:%SZ}"), claim.heartbeat():
-        with _entered(results, claim, request.job) as attempt, _time_limit(config.timeout_minutes):
+        with _entered(workspace, results, claim, request.job) as attempt, _time_limit(config.timeout_minutes):
             result = _do(workspace, config, request, slot, attempt)
         code = int(result.exit_code)
         failed = result.exit_code not in (ExitCode.DONE, ExitCode.GATE_FAILED)
@@ -115,7 +115,7 @@ def _do(workspace: Workspace, config: JobConfig, request: JobRequest, slot: Inst
 
 
 @contextlib.contextmanager
-def _entered(results: Warehouse, claim: Claim, job: str) -> Iterator[int]:
+def _entered(workspace: Workspace, results: Warehouse, claim: Claim, job: str) -> Iterator[int]:
     """The attempt in the ledger; whatever ends it early is written there, and the slot is free again."""
     attempt = job_runs.start(results, claim, job)
     try:
@@ -124,7 +124,8 @@ def _entered(results: Warehouse, claim: Claim, job: str) -> Iterator[int]:
         raise  # the slot belongs to whoever took over
     except BaseException as failure:
         state, code = _ended(failure)
-        error = None if state == "done" else str(failure) or type(failure).__name__
+        said = workspace.console.scrubber.scrub(str(failure)) or type(failure).__name__
+        error = None if state == "done" else said
         with contextlib.suppress(Exception):  # the failure itself matters more than its entry
             job_runs.finish(results, claim, job, state, code, error)
         raise

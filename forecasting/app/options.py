@@ -86,9 +86,11 @@ def configuration_of(context: click.Context) -> Any:
     import logging
 
     from forecasting.app import config
+    from forecasting.app.secret import learn_configured
 
     options, console = chosen(context), console_of(context)
     configuration = config.load(options.get("config"), warehouse=options.get("warehouse"))
+    learn_configured(configuration, console.scrubber)
     given = "debug" if options.get("verbose") else "warning" if options.get("quiet") else None
     console.set_level(given or configuration.settings.log_level, configuration.settings.log_format)
     console.logs = configuration.var / "logs"

@@ -65,7 +65,7 @@ def run(workspace: Workspace, request: RunRequest, progress: Progress, *, reader
                 "notes": list(request.notes),  # a page drawn later says them too
             },
         )
-        with log_run(run_id), _closed_on_failure(results, claim, run_id):
+        with log_run(run_id), _closed_on_failure(workspace, results, claim, run_id):
             result = _publish(workspace, results, task, request, claim, run_id, progress, reader)
             done = "published" if result.published else "kept beside what is published"
             log.info("%s: %d rows as of %s, by %s", done, sum(result.rows.values()), request.as_of, result.subject)
@@ -218,7 +218,7 @@ def _tidy(workspace: Workspace, results: Warehouse, task: Task, task_name: str) 
 
 
 @contextlib.contextmanager
-def _closed_on_failure(results: Warehouse, claim: Claim, run_id: str) -> Iterator[None]:
+def _closed_on_failure(workspace: Workspace, results: Warehouse, claim: Claim, run_id: str) -> Iterator[None]:
     """Writes a failure into the ledger and frees the slot, whatever ended the run."""
     try:
         yield
@@ -226,7 +226,7 @@ def _closed_on_failure(results: Warehouse, claim: Claim, run_id: str) -> Iterato
         raise  # the run belongs to whoever took over
     except BaseException as failure:
         code = failure.exit_code if isinstance(failure, ForecastingError) else ExitCode.ERROR
-        text = str(failure) or type(failure).__name__
+        text = workspace.console.scrubber.scrub(str(failure)) or type(failure).__name__
         with contextlib.suppress(Exception):  # the failure itself matters more than its entry
             runs.fail(results, claim, run_id, text, exit_code=int(code))
         raise

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from forecasting.app.channels.hiding import SECRET_KEYS, hide, hide_written
 from forecasting.app.config import Configuration
+from forecasting.app.scrubbing import Scrubber
 from forecasting.schema import ConfigurationError
 
 
@@ -27,3 +29,28 @@ def read_secret(configuration: Configuration, variable: str | None, file: str | 
     if not value:
         raise ConfigurationError(f"{where}: the file {path} is empty.", remedy=f"Write {what} into it.")
     return value
+
+
+def learn_configured(configuration: Configuration, scrubber: Scrubber) -> None:
+    """Makes the scrubber know every secret of the configuration before anything is done with it: an old error in a
+    ledger may quote the password of a warehouse that this command never opens. What is out of reach is left alone."""
+    chosen = configuration.warehouse or ""
+    scrubber.learn(chosen if "://" in chosen else f"url://{chosen}")  # a URL whose beginning was forgotten, too
+    for warehouse in configuration.warehouses.values():
+        scrubber.learn(warehouse.url or _text_of(configuration, warehouse.url_env, warehouse.url_file))
+    for channel in configuration.alerts.values():
+        hide_written(scrubber, channel)
+        for key in SECRET_KEYS:
+            text = _text_of(configuration, getattr(channel, f"{key}_env", None), getattr(channel, f"{key}_file", None))
+            if text:
+                hide(scrubber, key, text)
+
+
+def _text_of(configuration: Configuration, variable: str | None, file: str | None) -> str:
+    """The secret, or nothing."""
+    if variable is None and file is None:
+        return ""
+    try:
+        return read_secret(configuration, variable, file, where="", what="")
+    except ConfigurationError:
+        return ""

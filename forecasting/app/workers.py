@@ -48,8 +48,10 @@ def _context() -> ForkServerContext | SpawnContext:
 
 
 def _work(arguments: Sequence[str]) -> None:
+    from forecasting.app.logs import catch_threads
     from forecasting.app.main import cli, terminate
 
+    catch_threads()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the scheduler passes it on
     signal.signal(signal.SIGTERM, terminate)
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:

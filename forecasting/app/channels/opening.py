@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from urllib.parse import urlsplit
-
 from db import outbox
 from db.outbox import Delivery
 from forecasting.app.channels.channel import Channel, Ledgers
-from forecasting.app.channels.configuration import AppriseConfig, CsvConfig, EmailConfig, WebhookConfig
+from forecasting.app.channels.configuration import (
+    AppriseConfig,
+    ChannelConfig,
+    CsvConfig,
+    EmailConfig,
+    WebhookConfig,
+)
+from forecasting.app.channels.hiding import hide, hide_written
 from forecasting.app.secret import read_secret
 from forecasting.app.workspace import Workspace
 from forecasting.schema import ConfigurationError
-
-_SIGNS = re.compile(r"[/@:?&=#,]+")
-_SHORTEST_TOKEN = 8  # shorter ones are rather ports and words
 
 
 def open_channel(workspace: Workspace, name: str) -> Channel:
@@ -42,19 +43,14 @@ def ledgers(workspace: Workspace) -> Ledgers:
 
 
 def _webhook(workspace: Workspace, config: WebhookConfig, where: str) -> Channel:
-    from forecasting.app.channels.signing import PREFIX, keys
+    from forecasting.app.channels.signing import keys
     from forecasting.app.channels.webhook import Webhook
 
     url = config.url
     if url is None:
-        url = _secret(workspace, config.url_env, config.url_file, where, "the receiver's web address")
-    workspace.console.scrubber.learn(url)
-    if config.url is None:
-        workspace.console.scrubber.hide(urlsplit(url).path.strip("/"))
-    secret = _secret(workspace, config.secret_env, config.secret_file, where, "the key that signs what is sent")
-    for word in secret.split():
-        workspace.console.scrubber.hide(word)
-        workspace.console.scrubber.hide(word.removeprefix(PREFIX))
+        url = _secret(workspace, config, "url", where, "the receiver's web address")
+    hide_written(workspace.console.scrubber, config)
+    secret = _secret(workspace, config, "secret", where, "the key that signs what is sent")
     return Webhook(url, keys(secret, where), config.timeout_seconds, where=where)
 
 
@@ -72,23 +68,20 @@ def _email(workspace: Workspace, config: EmailConfig, where: str) -> Channel:
 
     password = None
     if config.username is not None:
-        password = _secret(workspace, config.password_env, config.password_file, where, "the password")
+        password = _secret(workspace, config, "password", where, "the password")
     return Mail(config, password, ledgers(workspace), where=where)
 
 
 def _apprise(workspace: Workspace, config: AppriseConfig, where: str) -> Channel:
     from forecasting.app.channels.apprise import Apprise
 
-    urls = _secret(workspace, config.urls_env, config.urls_file, where, "the URLs of services that Apprise knows")
-    for url in urls.split():
-        workspace.console.scrubber.learn(url)
-        for word in _SIGNS.split(url.partition("://")[2]):  # services build addresses of their own from them
-            if len(word) >= _SHORTEST_TOKEN:
-                workspace.console.scrubber.hide(word)
+    urls = _secret(workspace, config, "urls", where, "the URLs of services that Apprise knows")
     return Apprise(urls.split(), config.timeout_seconds, ledgers(workspace), where=where)
 
 
-def _secret(workspace: Workspace, variable: str | None, file: str | None, where: str, what: str) -> str:
+def _secret(workspace: Workspace, config: ChannelConfig, key: str, where: str, what: str) -> str:
+    """What the variable or the file holds that `KEY_env` or `KEY_file` names; the scrubber knows it from then on."""
+    variable, file = getattr(config, f"{key}_env"), getattr(config, f"{key}_file")
     secret = read_secret(workspace.configuration, variable, file, where=where, what=what)
-    workspace.console.scrubber.hide(secret)
+    hide(workspace.console.scrubber, key, secret)
     return secret
