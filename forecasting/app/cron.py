@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -20,6 +21,7 @@ _NICKNAMES = {
     "@weekly": "0 0 * * 0",
     "@monthly": "0 0 1 * *",
 }
+_LONGEST_SHIFT = timedelta(hours=25)  # a day was skipped once, in Samoa
 _SEARCH_DAYS = 366 * 8 + 2  # the 29th of February may be eight years away
 
 
@@ -64,7 +66,7 @@ class Cron:
         zone = ZoneInfo(timezone)
         today = now.astimezone(zone).date()
         for back in range(-1, _SEARCH_DAYS):  # from tomorrow: a skipped time may have moved over midnight
-            for due in reversed(self._due_times(today - timedelta(days=back), zone)):
+            for due in reversed(_due_times(self, today - timedelta(days=back), zone)):
                 if due <= now:
                     return due
         return None
@@ -76,34 +78,47 @@ class Cron:
         last, empty = after, 0
         day = after.astimezone(zone).date() - timedelta(days=1)
         while empty < _SEARCH_DAYS and day < date.max - timedelta(days=2):
-            for due in self._due_times(day, zone):
+            for due in _due_times(self, day, zone):
                 if due > last:
                     last, empty = due, 0
                     yield due
             day, empty = day + timedelta(days=1), empty + 1
 
-    def _due_times(self, day: date, zone: ZoneInfo) -> list[datetime]:
-        """The due times of a day on the wall, in UTC, ascending."""
-        if not self._due_on(day.day, day.month, day.isoweekday() % 7):
-            return []
-        every_hour = len(self.hours) == 24
-        times = set()
-        for hour in self.hours:
-            for minute in self.minutes:
-                for fold in (0, 1) if every_hour else (0,):
-                    wall = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone, fold=fold)
-                    due = wall.astimezone(UTC)
-                    exists = due.astimezone(zone).replace(tzinfo=None) == wall.replace(tzinfo=None)
-                    if exists or not every_hour:
-                        times.add(due)
-        return sorted(times)
+    def is_due(self, instant: datetime, timezone: str) -> bool:
+        """Whether this very instant (aware) is a due time, by the same rules."""
+        wall = instant.astimezone(ZoneInfo(timezone))
+        if wall.second or wall.microsecond:
+            return False
+        if wall.utcoffset() != (wall - _LONGEST_SHIFT).utcoffset():  # the clock has just been moved
+            return self.latest(instant, timezone) == instant
+        named = wall.minute in self.minutes and wall.hour in self.hours
+        return named and not wall.fold and self.is_due_on(wall.day, wall.month, wall.isoweekday() % 7)
 
-    def _due_on(self, day: int, month: int, weekday: int) -> bool:
+    def is_due_on(self, day: int, month: int, weekday: int) -> bool:
+        """Whether a day is due; weekday 0 is Sunday."""
         if month not in self.months:
             return False
         if self.either_day:
             return day in self.days or weekday in self.weekdays
         return day in self.days and weekday in self.weekdays
+
+
+@lru_cache(maxsize=1024)
+def _due_times(cron: Cron, day: date, zone: ZoneInfo) -> tuple[datetime, ...]:
+    """The due times of a day on the wall, in UTC, ascending."""
+    if not cron.is_due_on(day.day, day.month, day.isoweekday() % 7):
+        return ()
+    every_hour = len(cron.hours) == 24
+    times = set()
+    for hour in cron.hours:
+        for minute in cron.minutes:
+            for fold in (0, 1) if every_hour else (0,):
+                wall = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone, fold=fold)
+                due = wall.astimezone(UTC)
+                exists = due.astimezone(zone).replace(tzinfo=None) == wall.replace(tzinfo=None)
+                if exists or not every_hour:
+                    times.add(due)
+    return tuple(sorted(times))
 
 
 def _field(text: str, name: str, low: int, high: int, names: tuple[str, ...] = (), first: int = 0) -> frozenset[int]:

@@ -15,7 +15,7 @@ from typing import Literal
 
 from db.job_runs import PASSED_OVER, JobRun
 from forecasting.app.config import JobConfig
-from forecasting.app.slots import Schedule, is_slot, upcoming
+from forecasting.app.slots import Schedule, upcoming
 
 _FAILED = ("failed", "timed out", "abandoned")
 _FINAL = (2, 4)
@@ -59,7 +59,7 @@ class Ledger:
         """From the newest rows of `job_runs`."""
         slots: dict[datetime, list[JobRun]] = {}
         for row in rows:
-            if row.slot <= now and (row.slot in slots or is_slot(schedule, row.slot)):
+            if row.slot <= now and (row.slot in slots or schedule.includes(row.slot)):
                 slots.setdefault(row.slot, []).append(row)
         return cls(config, schedule, slots)
 

@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 10
 """Seconds between two looks at everything."""
 
-_ROWS = 200
+_ROWS = 100
 """Newest rows of a job's ledger that are looked at."""
 
 _MARGIN_SECONDS = 30.0
@@ -79,6 +79,7 @@ class Scheduler:
         self.results: Warehouse = self.workspace.results()
         self.stopping = threading.Event()
         self._lock = threading.RLock()
+        self._clock = now
         self._wakes: BackgroundScheduler | None = None
         self._again: dict[str, datetime] = {}
 
@@ -94,7 +95,10 @@ class Scheduler:
             self.stop()
 
     def run_once(self) -> None:
-        """Do what is owed now, what becomes due by that included, and return; what has to wait is left."""
+        """Do what is owed at this moment, what others wait for first, and return; what is to be tried again later or
+        becomes due meanwhile is left."""
+        moment = now()
+        self._clock = lambda: moment
         self.look()
         while True:
             with self._lock:
@@ -158,7 +162,7 @@ class Scheduler:
             self._start(name, found.start)
 
     def _owed(self, name: str) -> Owed:
-        moment = now()
+        moment = self._clock()
         ledgers = {}
         for one in (name, *self.jobs[name][0].after):
             rows = job_runs.latest(self.results, one, limit=_ROWS)

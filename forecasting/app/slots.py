@@ -34,6 +34,10 @@ class Schedule(Protocol):
         """The slots after an instant, one by one."""
         ...
 
+    def includes(self, instant: datetime) -> bool:
+        """Whether the job is due at just this instant."""
+        ...
+
 
 @dataclass(frozen=True)
 class CronSchedule:
@@ -49,6 +53,10 @@ class CronSchedule:
     def following(self, after: datetime) -> Iterator[datetime]:
         """The slots after an instant, one by one."""
         return self.cron.following(after, self.timezone)
+
+    def includes(self, instant: datetime) -> bool:
+        """Whether the job is due at just this instant."""
+        return self.cron.is_due(instant, self.timezone)
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,10 @@ class IntervalSchedule:
             yield slot
             slot += step
 
+    def includes(self, instant: datetime) -> bool:
+        """Whether the job is due at just this instant."""
+        return self.latest(instant) == instant
+
 
 def schedule_of(jobs: Mapping[str, JobConfig], name: str, label: str = "configuration") -> Schedule:
     """A job's own schedule, or where it has none that of the jobs it waits for, which must not wait for it. Raises
@@ -103,11 +115,6 @@ def between(schedule: Schedule, after: datetime, until: datetime, limit: int) ->
 def upcoming(schedule: Schedule, now: datetime) -> datetime | None:
     """The first slot after `now`."""
     return next(schedule.following(now), None)
-
-
-def is_slot(schedule: Schedule, instant: datetime) -> bool:
-    """Whether the job is due at just this instant."""
-    return schedule.latest(instant) == instant
 
 
 def _timed(jobs: Mapping[str, JobConfig], name: str) -> list[JobConfig]:
