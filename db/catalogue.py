@@ -96,7 +96,9 @@ def bound(warehouse: Warehouse, seconds: float = SECONDS) -> None:
             connection.autocommit = before
         elif dialect in ("mysql", "mariadb"):
             with connection.cursor() as cursor:
-                name, value = ("max_statement_time", seconds) if dialect == "mariadb" else ("max_execution_time", milliseconds)
+                name, value = (
+                    ("max_statement_time", seconds) if dialect == "mariadb" else ("max_execution_time", milliseconds)
+                )
                 cursor.execute(f"set session {name} = {value:g}")
 
     if dialect == "sqlite":

@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
+
 from foreign_shops.shop import Shop
 from foreign_shops.trade import days, mail, trade
 
@@ -17,7 +18,9 @@ def northwind() -> Shop:
     orders, lines, items, customers = one.orders, one.lines, one.items, one.customers
     tables = {
         "categories": pd.DataFrame({"category_id": [1, 2, 3], "category_name": ["a", "b", "c"], "description": "x"}),
-        "suppliers": pd.DataFrame({"supplier_id": [1], "company_name": ["S"], "city": "x", "region": None, "country": "DE"}),
+        "suppliers": pd.DataFrame(
+            {"supplier_id": [1], "company_name": ["S"], "city": "x", "region": None, "country": "DE"}
+        ),
         "shippers": pd.DataFrame({"shipper_id": [1], "company_name": ["P"], "phone": "1"}),
         "employees": pd.DataFrame(
             {"employee_id": [1], "last_name": ["E"], "hire_date": days(orders["placed"][:1]), "region": ["x"]}
@@ -501,7 +504,13 @@ def adventure_works() -> Shop:
     now = orders["placed"].iloc[-1]
     tables = {
         "customer": pd.DataFrame(
-            {"customerid": customers["n"], "personid": customers["n"], "storeid": None, "territoryid": 1, "modifieddate": now}
+            {
+                "customerid": customers["n"],
+                "personid": customers["n"],
+                "storeid": None,
+                "territoryid": 1,
+                "modifieddate": now,
+            }
         ),
         "product": pd.DataFrame(
             {

@@ -80,7 +80,9 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, object]]:
             name: (
                 value.to_pydatetime()
                 if isinstance(value, pd.Timestamp)
-                else value.item() if isinstance(value, np.generic) else value
+                else value.item()
+                if isinstance(value, np.generic)
+                else value
             )
             for name, value in zip(names, row, strict=True)
         }

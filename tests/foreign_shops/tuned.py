@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
+
 from foreign_shops.shop import Shop
 from foreign_shops.trade import CITIES, days, mail, trade
 
@@ -263,7 +264,13 @@ def shopify() -> Shop:
             }
         ),
         "location": pd.DataFrame(
-            {"id": [1, 2], "name": ["Main", "Side"], "province": ["BE", "BY"], "active": True, "created_at": "2020-01-01"}
+            {
+                "id": [1, 2],
+                "name": ["Main", "Side"],
+                "province": ["BE", "BY"],
+                "active": True,
+                "created_at": "2020-01-01",
+            }
         ),
         "product": pd.DataFrame(
             {
@@ -356,7 +363,12 @@ def shopify() -> Shop:
             }
         ),
         "abandoned_checkout": pd.DataFrame(
-            {"id": [1, 2], "customer_id": orders["customer"][:2], "created_at": orders["placed"][:2], "total_price": 9.0}
+            {
+                "id": [1, 2],
+                "customer_id": orders["customer"][:2],
+                "created_at": orders["placed"][:2],
+                "total_price": 9.0,
+            }
         ),
         "order_shipping_line": pd.DataFrame(
             {"id": orders["n"], "order_id": orders["n"], "price": 4.9, "title": "Standard", "carrier_identifier": None}
@@ -537,7 +549,11 @@ def woocommerce() -> Shop:
             "value": f"{at}.total_sales|{at}.net_total",
         },
         "order_events": {"order_id": f"?{at}.order_id", "status=paid": f"?{at}.date_paid"},
-        "order_lines": {"order_id": f"{line}.order_id", "item_id": f"{line}.product_id", "quantity": f"{line}.product_qty"},
+        "order_lines": {
+            "order_id": f"{line}.order_id",
+            "item_id": f"{line}.product_id",
+            "quantity": f"{line}.product_qty",
+        },
         "items": {
             "item_id": "wp_wc_product_meta_lookup.product_id",
             "price": "?wp_wc_product_meta_lookup.min_price|wp_wc_product_meta_lookup.max_price",
@@ -715,7 +731,14 @@ def magento() -> Shop:
             }
         ),
         "cataloginventory_stock_item": pd.DataFrame(
-            {"item_id": items["n"], "product_id": items["n"], "stock_id": 1, "qty": 4.0, "min_qty": 0.0, "is_in_stock": 1}
+            {
+                "item_id": items["n"],
+                "product_id": items["n"],
+                "stock_id": 1,
+                "qty": 4.0,
+                "min_qty": 0.0,
+                "is_in_stock": 1,
+            }
         ),
     }
     expected = {
@@ -745,9 +768,11 @@ def magento() -> Shop:
             "occurred_at": "sales_order_status_history.created_at",
         },
     }
-    keys = {
-        name: ("entity_id",) for name in tables if "entity_id" in tables[name]
-    } | {"sales_order_item": ("item_id",), "quote_item": ("item_id",), "store": ("store_id",)}
+    keys = {name: ("entity_id",) for name in tables if "entity_id" in tables[name]} | {
+        "sales_order_item": ("item_id",),
+        "quote_item": ("item_id",),
+        "store": ("store_id",),
+    }
     refers = {
         "sales_order.customer_id": "customer_entity.entity_id",
         "sales_order_item.order_id": "sales_order.entity_id",
@@ -767,7 +792,9 @@ def german() -> Shop:
     one = trade()
     orders, lines, items, customers = one.orders, one.lines, one.items, one.customers
     tables = {
-        "Mitarbeiter": pd.DataFrame({"PersonalNr": [1, 2], "Name": ["A", "B"], "Eintrittsdatum": days(orders["placed"][:2])}),
+        "Mitarbeiter": pd.DataFrame(
+            {"PersonalNr": [1, 2], "Name": ["A", "B"], "Eintrittsdatum": days(orders["placed"][:2])}
+        ),
         "Lieferanten": pd.DataFrame({"LieferantenNr": [1, 2], "Firma": ["A", "B"], "Ort": "x"}),
         "Kunden": pd.DataFrame(
             {

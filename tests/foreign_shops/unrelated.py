@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+
 from foreign_shops.shop import Shop
 
-SUBJECTS = (
-    "court_orders work_orders purchase_orders standing_orders order_forms sort_order orders_of_magnitude stock_prices "
-    "stock_tickers livestock rolling_stock weather_stations sensor_readings conference_events event_venues calendars "
-    "customer_support_tickets customer_surveys customs_declarations product_roadmap product_managers items_of_agenda "
-    "agenda_items todo_items line_managers power_lines bus_lines pipeline_runs location_services users user_sessions "
-    "sales_leads sales_people salesforce_sync supply_chain_risks interactions_of_drugs drug_interactions invoices_in "
-    "payroll bank_transactions ledger_entries patients appointments prescriptions students enrolments courses flights "
-    "bookings rooms guests species trees rivers blog_posts comments tags messages chat_rooms devices firmware "
-    "migrations audit_log feature_flags api_keys jobs builds deployments incidents alerts metrics traces spans"
-).split()
+_SUBJECTS = """
+court_orders work_orders purchase_orders standing_orders order_forms sort_order orders_of_magnitude
+stock_prices stock_tickers livestock rolling_stock weather_stations sensor_readings conference_events
+event_venues calendars customer_support_tickets customer_surveys customs_declarations product_roadmap
+product_managers items_of_agenda agenda_items todo_items line_managers power_lines bus_lines pipeline_runs
+location_services users user_sessions sales_leads sales_people salesforce_sync supply_chain_risks
+interactions_of_drugs drug_interactions invoices_in payroll bank_transactions ledger_entries patients
+appointments prescriptions students enrolments courses flights bookings rooms guests species trees rivers
+blog_posts comments tags messages chat_rooms devices firmware migrations audit_log feature_flags api_keys jobs
+builds deployments incidents alerts metrics traces spans
+"""
 
 SHAPES = (
     {"id": "number", "name": "text", "created_at": "time"},
@@ -40,7 +42,7 @@ def unrelated(copies: int = 4) -> Shop:
         f"{subject}{'' if copy == 0 else f'_{copy}'}": pd.DataFrame(
             {name: values[kind]() for name, kind in SHAPES[(place + copy) % len(SHAPES)].items()}
         )
-        for place, subject in enumerate(SUBJECTS)
+        for place, subject in enumerate(_SUBJECTS.split())
         for copy in range(copies)
     }
     tables["measurements_wide"] = pd.DataFrame({f"channel_{n}": random.random(20) for n in range(300)})

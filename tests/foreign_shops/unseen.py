@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
+
 from foreign_shops.shop import Shop
 from foreign_shops.trade import days, mail, trade
 
@@ -18,10 +19,20 @@ def spree() -> Shop:
     created = orders["placed"] - pd.Timedelta("20min")
     tables = {
         "spree_users": pd.DataFrame(
-            {"id": customers["n"], "email": mail(customers["name"]), "sign_in_count": 2, "created_at": customers["joined"]}
+            {
+                "id": customers["n"],
+                "email": mail(customers["name"]),
+                "sign_in_count": 2,
+                "created_at": customers["joined"],
+            }
         ),
         "spree_products": pd.DataFrame(
-            {"id": items["n"], "name": items["title"], "available_on": items["introduced"], "created_at": items["introduced"]}
+            {
+                "id": items["n"],
+                "name": items["title"],
+                "available_on": items["introduced"],
+                "created_at": items["introduced"],
+            }
         ),
         "spree_variants": pd.DataFrame(
             {
@@ -60,7 +71,13 @@ def spree() -> Shop:
             }
         ),
         "spree_shipments": pd.DataFrame(
-            {"id": orders["n"], "number": "H1", "order_id": orders["n"], "shipped_at": orders["shipped"], "state": "shipped"}
+            {
+                "id": orders["n"],
+                "number": "H1",
+                "order_id": orders["n"],
+                "shipped_at": orders["shipped"],
+                "state": "shipped",
+            }
         ),
         "spree_stock_locations": pd.DataFrame({"id": [1], "name": ["default"], "city": ["x"], "state_id": [1]}),
         "spree_stock_items": pd.DataFrame(
@@ -85,7 +102,7 @@ def spree() -> Shop:
         "items": {"item_id": "spree_variants.id", "weight": "spree_variants.weight"},
         "customers": {"customer_id": "spree_users.id", "signed_up_at": "spree_users.created_at"},
     }
-    return Shop("spree", tables, expected, {name: ("id",) for name in tables})
+    return Shop("spree", tables, expected, dict.fromkeys(tables, ("id",)))
 
 
 @cache
@@ -163,11 +180,23 @@ def opencart() -> Shop:
             }
         ),
         "oc_order_total": pd.DataFrame(
-            {"order_total_id": orders["n"], "order_id": orders["n"], "code": "total", "title": "T", "value": orders["total"]}
+            {
+                "order_total_id": orders["n"],
+                "order_id": orders["n"],
+                "code": "total",
+                "title": "T",
+                "value": orders["total"],
+            }
         ),
         "oc_order_status": pd.DataFrame({"order_status_id": [3, 5], "language_id": 1, "name": ["Shipped", "Complete"]}),
         "oc_return": pd.DataFrame(
-            {"return_id": [1], "order_id": [1001], "product_id": [501], "quantity": 1, "date_added": orders["placed"][:1]}
+            {
+                "return_id": [1],
+                "order_id": [1001],
+                "product_id": [501],
+                "quantity": 1,
+                "date_added": orders["placed"][:1],
+            }
         ),
     }
     expected = {
@@ -278,7 +307,13 @@ def odoo() -> Shop:
             {"id": orders["n"], "origin": "S1", "date_done": orders["shipped"], "sale_id": orders["n"], "state": "done"}
         ),
         "stock_quant": pd.DataFrame(
-            {"id": items["n"], "product_id": items["n"], "location_id": 8, "quantity": 4.0, "in_date": items["introduced"]}
+            {
+                "id": items["n"],
+                "product_id": items["n"],
+                "location_id": 8,
+                "quantity": 4.0,
+                "in_date": items["introduced"],
+            }
         ),
         "stock_location": pd.DataFrame({"id": [8], "name": ["Stock"], "usage": ["internal"]}),
     }
@@ -310,7 +345,7 @@ def odoo() -> Shop:
         "sale_order_line.order_id": "sale_order.id",
         "sale_order_line.product_id": "product_product.id",
     }
-    return Shop("odoo", tables, expected, {name: ("id",) for name in tables}, refers)
+    return Shop("odoo", tables, expected, dict.fromkeys(tables, ("id",)), refers)
 
 
 @cache
@@ -478,7 +513,12 @@ def instacart() -> Shop:
             }
         ),
         "order_products__prior": pd.DataFrame(
-            {"order_id": lines["order"], "product_id": lines["item"], "add_to_cart_order": lines["position"], "reordered": 0}
+            {
+                "order_id": lines["order"],
+                "product_id": lines["item"],
+                "add_to_cart_order": lines["position"],
+                "reordered": 0,
+            }
         ),
     }
     return Shop("instacart", tables, {})

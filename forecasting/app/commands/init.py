@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,9 +12,6 @@ from forecasting.app.console import Console
 from forecasting.app.options import chosen, console_of, global_options
 from forecasting.app.template import TEMPLATE
 from forecasting.schema import ConfigurationError
-
-if TYPE_CHECKING:
-    from forecasting.app.looking.writing import Place
 
 
 @click.command("init")

@@ -14,16 +14,14 @@ from db.engines import Warehouse
 from forecasting.app.looking.columns import SURE, Guess, Studied, columns_of
 from forecasting.app.looking.meanings import STAGE, STAGES
 from forecasting.app.looking.proposals import Proposal
-from forecasting.app.looking.query import Select, present, relation, sql_of
+from forecasting.app.looking.query import Select, present, relation, since_1970, sql_of
 from forecasting.app.looking.values import clicks_in, suits
-from forecasting.schema import SOURCES
+from forecasting.schema import SOURCES, Kind
 
 _NOT_SALES = ("CART", "RETURNED", "SUPPLIER", "SUPPLY", "OTHER", "BACKUP", "STOCK")
 
 
-def derived(
-    proposals: Mapping[str, Proposal], studied: Sequence[Studied], warehouse: Warehouse
-) -> dict[str, Proposal]:
+def derived(proposals: Mapping[str, Proposal], studied: Sequence[Studied], warehouse: Warehouse) -> dict[str, Proposal]:
     """The proposals, and those that queries add or replace."""
     found, dialect = dict(proposals), warehouse.engine.dialect
     if "orders" not in found or not found["orders"].sure:
@@ -43,7 +41,16 @@ def derived(
 
 def plain_query(proposal: Proposal, dialect: sa.Dialect) -> str:
     """A table as a query, for one whose name a mapping cannot write."""
-    return sql_of([Select(_sure(proposal, _from(proposal.studied)), _from(proposal.studied))], dialect)
+    source = _from(proposal.studied)
+    return sql_of([Select(_sure(proposal, source, dialect), source)], dialect)
+
+
+def counted_since_1970(proposal: Proposal) -> list[str]:
+    """Their columns of times that are numbers, among those that are read."""
+    times = {column.name for column in SOURCES[proposal.source].columns if column.kind is Kind.TIMESTAMP}
+    held = proposal.studied.held
+    found = [guess.theirs for name, guess in proposal.columns.items() if name in times and guess.sure]
+    return [theirs for theirs in found if theirs in held and held[theirs].epoch]
 
 
 def _from(studied: Studied, alias: str | None = None) -> sa.FromClause:
@@ -51,8 +58,23 @@ def _from(studied: Studied, alias: str | None = None) -> sa.FromClause:
     return relation(table.schema, table.name, [column.name for column in table.columns], alias)
 
 
-def _sure(proposal: Proposal, source: sa.FromClause) -> list[tuple[str, sa.ColumnElement[Any]]]:
-    return [(name, source.c[guess.theirs]) for name, guess in proposal.columns.items() if guess.sure]
+def _sure(proposal: Proposal, source: sa.FromClause, dialect: sa.Dialect) -> list[tuple[str, sa.ColumnElement[Any]]]:
+    numbers = set(counted_since_1970(proposal))
+    return [
+        (
+            name,
+            _time(proposal.studied, source, guess.theirs, dialect)
+            if guess.theirs in numbers
+            else source.c[guess.theirs],
+        )
+        for name, guess in proposal.columns.items()
+        if guess.sure
+    ]
+
+
+def _time(studied: Studied, source: sa.FromClause, theirs: str, dialect: sa.Dialect) -> sa.ColumnElement[Any]:
+    units = studied.held[theirs].epoch if theirs in studied.held else 0
+    return since_1970(source.c[theirs], units, dialect.name) if units else source.c[theirs]
 
 
 def _only_sure(columns: Mapping[str, Guess]) -> dict[str, Guess]:
@@ -62,14 +84,14 @@ def _only_sure(columns: Mapping[str, Guess]) -> dict[str, Guess]:
 def _counted(proposal: Proposal, dialect: sa.Dialect) -> Proposal:
     """Lines without a quantity."""
     source = _from(proposal.studied)
-    columns = [*_sure(proposal, source), *((name, sa.literal(1)) for name in proposal.fixed)]
+    columns = [*_sure(proposal, source, dialect), *((name, sa.literal(1)) for name in proposal.fixed)]
     return replace(proposal, query=sql_of([Select(columns, source)], dialect), columns=_only_sure(proposal.columns))
 
 
 def _in_our_words(proposal: Proposal, dialect: sa.Dialect) -> Proposal:
     """Clicks whose kinds have other names, or one for all of them."""
     source = _from(proposal.studied)
-    columns = dict(_sure(proposal, source))
+    columns = dict(_sure(proposal, source, dialect))
     if "kind" in proposal.fixed:
         columns["kind"] = sa.literal("view")
         return replace(proposal, query=sql_of([Select(list(columns.items()), source)], dialect))
@@ -117,7 +139,7 @@ def _stages(orders: Proposal, dialect: sa.Dialect) -> Proposal | None:
             [
                 ("order_id", source.c[key.theirs]),
                 ("status", sa.literal(name.removeprefix("status="))),
-                ("occurred_at", source.c[guess.theirs]),
+                ("occurred_at", _time(studied, source, guess.theirs, dialect)),
             ],
             source,
             [present(source.c[guess.theirs], studied.column(guess.theirs).family, dialect.name)],
@@ -160,7 +182,7 @@ def _people(customers: Proposal, orders: Proposal, warehouse: Warehouse) -> dict
 
     o, c = _from(orders.studied, "o"), _from(studied, "c")
     joined = o.join(c, c.c[account.theirs] == o.c[orders.columns["customer_id"].theirs])
-    columns = [(name, c.c[person] if name == "customer_id" else value) for name, value in _sure(orders, o)]
+    columns = [(name, c.c[person] if name == "customer_id" else value) for name, value in _sure(orders, o, dialect)]
     with_person = replace(
         orders,
         columns={**_only_sure(orders.columns), "customer_id": who},
@@ -169,10 +191,10 @@ def _people(customers: Proposal, orders: Proposal, warehouse: Warehouse) -> dict
     )
 
     source = _from(studied)
-    functions = {"signed_up_at": sa.func.min, "latitude": sa.func.avg, "longitude": sa.func.avg}
+    functions: dict[str, Any] = {"signed_up_at": sa.func.min, "latitude": sa.func.avg, "longitude": sa.func.avg}
     grouped = [
         (name, source.c[person] if name == "customer_id" else functions.get(name, sa.func.max)(value))
-        for name, value in _sure(customers, source)
+        for name, value in _sure(customers, source, dialect)
     ]
     people = replace(
         customers,
@@ -205,12 +227,12 @@ def _of_invoices(table: Studied, dialect: sa.Dialect) -> dict[str, Proposal]:
     confidence = min(guess.confidence for guess in needed if guess is not None)
     source = _from(table)
     why = (f"{table.label} repeats the order on each of its lines",)
-    order, item = source.c[order_id.theirs], source.c[lines["item_id"].theirs]
+    order = source.c[order_id.theirs]
     found = {"order_lines": Proposal("order_lines", table, lines, confidence, why)}
 
     columns: list[tuple[str, sa.ColumnElement[Any]]] = [
         ("order_id", order),
-        ("placed_at", sa.func.min(source.c[head["placed_at"].theirs])),
+        ("placed_at", sa.func.min(_time(table, source, head["placed_at"].theirs, dialect))),
     ]
     fixed = {}
     if "customer_id" in head and head["customer_id"].sure:

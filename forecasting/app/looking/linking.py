@@ -30,6 +30,8 @@ def linked(warehouse: Warehouse, proposals: Mapping[str, Proposal]) -> dict[str,
         if found[source].query or found[other].query:
             continue
         share = _joined(warehouse, found, source, column, other)
+        if share is not None and share < _ENOUGH and other in _PEOPLE_AND_THINGS and other not in confirmed:
+            share = _rival(warehouse, found, source, column, other) or share
         if share is None:
             continue
         if share >= _ENOUGH:
@@ -79,6 +81,19 @@ def _joined(warehouse: Warehouse, found: dict[str, Proposal], source: str, colum
         found[source] = here.with_column(best[1])
         found[other] = there.with_column(best[2])
     return best[0]
+
+
+def _rival(warehouse: Warehouse, found: dict[str, Proposal], source: str, column: str, other: str) -> float | None:
+    """The share of ids that one of the tables holds that came close, if it is enough; it takes the place then."""
+    first, before = found[other], found[source]
+    for rival in first.rivals:
+        others = tuple(one for one in (first, *first.rivals) if one is not rival)
+        found[other] = replace(rival, rivals=tuple(replace(one, rivals=()) for one in others))
+        share = _joined(warehouse, found, source, column, other)
+        if share is not None and share >= _ENOUGH:
+            return share
+    found[other], found[source] = first, before
+    return None
 
 
 def _raised(proposal: Proposal, why: str) -> Proposal:

@@ -6,16 +6,19 @@ import datetime as dt
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+import sqlalchemy as sa
+
 from db.catalogue import SeenTable, bound, count, sample, tables
 from db.engines import Warehouse
 from forecasting.app.looking.columns import Studied
-from forecasting.app.looking.derived import derived, plain_query
+from forecasting.app.looking.derived import counted_since_1970, derived, plain_query
 from forecasting.app.looking.linking import linked
 from forecasting.app.looking.meanings import COLUMNS, TABLES
 from forecasting.app.looking.names import common_prefixes
 from forecasting.app.looking.proposals import Proposal, proposed
 from forecasting.app.looking.trial import tried
 from forecasting.app.looking.values import facts
+from forecasting.schema import SOURCES
 
 MOST_SAMPLED = 60
 """Tables whose rows are read; the others' names say nothing of a shop, or less."""
@@ -46,8 +49,8 @@ def look(warehouse: Warehouse, ours: Collection[str] = (), now: dt.datetime | No
     dialect = warehouse.engine.dialect
     proposals = linked(warehouse, proposed(studied))
     proposals = derived(proposals, studied, warehouse)
-    proposals = {name: _nameable(one, dialect) for name, one in proposals.items()}
-    return Look({name: tried(warehouse, one) for name, one in proposals.items()}, len(found), len(studied))
+    tests = {name: tried(warehouse, _nameable(one, dialect)) for name, one in proposals.items()}
+    return Look({name: _nameable(one, dialect) for name, one in tests.items()}, len(found), len(studied))
 
 
 def _promising(studied: Sequence[Studied]) -> list[Studied]:
@@ -72,9 +75,14 @@ def _studied(warehouse: Warehouse, table: SeenTable, silent: frozenset[str], now
     return Studied(table, silent, held, 0 if empty else count(warehouse, table))
 
 
-def _nameable(proposal: Proposal, dialect: object) -> Proposal:
-    """With a query where `table` could not say which table is meant: a dot in the name of one with a schema."""
+def _nameable(proposal: Proposal, dialect: sa.Dialect) -> Proposal:
+    """With a query where `table` and `columns` could not say it: a dot in the name of a table in a schema, times
+    that are numbers, and a column that has a canonical name but is not to be read, as a mapping would."""
     table = proposal.studied.table
-    if proposal.query or table.schema is None or "." not in table.name:
+    read = {name for name, guess in proposal.columns.items() if guess.sure}
+    theirs = {column.name.lower() for column in table.columns}
+    unwanted = {column.name for column in SOURCES[proposal.source].columns if column.name in theirs} - read
+    dotted = table.schema is not None and "." in table.name
+    if proposal.query or not proposal.sure or not (dotted or unwanted or counted_since_1970(proposal)):
         return proposal
-    return replace(proposal, query=plain_query(proposal, dialect))  # type: ignore[arg-type]
+    return replace(proposal, query=plain_query(proposal, dialect))

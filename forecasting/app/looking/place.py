@@ -53,7 +53,7 @@ def opened(source: str | None, results: str | None, file: Path, console: Console
     if source and results and "://" in results:
         warehouses[DEFAULT_WAREHOUSE], _ = _written(results, DEFAULT_WAREHOUSE, file)
         console.scrubber.learn(results)
-    urls = {n: one for n, one in before.warehouses.items()}
+    urls = dict(before.warehouses)
     if "://" in looked_at:
         urls[name] = WarehouseConfig(url=_absolute(looked_at))
     workspace = Workspace(Configuration(warehouses=urls, file=before.file, environment=environment), console)

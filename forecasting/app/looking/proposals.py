@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from forecasting.app.looking.meanings import OWN_ID
 from forecasting.app.looking.columns import SURE, WORTH, Guess, Studied, columns_of
+from forecasting.app.looking.meanings import OWN_ID
 from forecasting.schema import SOURCES, Kind
 
 LINES_WITHOUT_QUANTITY = "no column holds a quantity: every row counts as one unit"
@@ -20,7 +20,8 @@ class Proposal:
     """A source as it could be read.
 
     `columns`: guesses by canonical name; with a `query`, those that it names. `fixed`: canonical columns that the query
-    sets itself, and to what. `why`: sentences for people. `others`: tables that came close. `confidence` in [0, 1].
+    sets itself, and to what. `why`: sentences for people. `rivals`: other tables that might be it, the best first.
+    `confidence` in [0, 1].
     """
 
     source: str
@@ -28,7 +29,7 @@ class Proposal:
     columns: Mapping[str, Guess]
     confidence: float
     why: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
+    rivals: tuple[Proposal, ...] = ()
     query: str | None = None
     fixed: Mapping[str, str] = field(default_factory=dict)
 
@@ -36,6 +37,11 @@ class Proposal:
     def sure(self) -> bool:
         """Whether it is written as one that holds."""
         return self.confidence >= SURE
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Names of the tables that came close."""
+        return tuple(rival.studied.label for rival in self.rivals)
 
     @property
     def timed(self) -> list[str]:
@@ -82,15 +88,9 @@ def proposed(studied: Sequence[Studied]) -> dict[str, Proposal]:
     for row, place in zip(*linear_sum_assignment(-score), strict=True):
         source = sources[row]
         if (source, place) in found:
-            near = sorted(
-                (
-                    (_rank(other), studied[n].label)
-                    for (name, n), other in found.items()
-                    if name == source and n != place and other.confidence >= WORTH
-                ),
-                reverse=True,
-            )
-            chosen[source] = replace(found[source, place], others=tuple(label for _, label in near[:3]))
+            rivals = [other for (name, n), other in found.items() if name == source and n != place]
+            best = sorted(rivals, key=_rank, reverse=True)[:3]
+            chosen[source] = replace(found[source, place], rivals=tuple(best))
     return chosen
 
 
@@ -149,6 +149,7 @@ def links(proposals: Mapping[str, Proposal]) -> list[tuple[str, str, str]]:
     found = []
     for source, proposal in proposals.items():
         for column in SOURCES[source].columns:
-            if column.refers_to in proposals and column.name in proposal.columns:
-                found.append((source, column.name, column.refers_to))
+            other = column.refers_to
+            if other is not None and other in proposals and column.name in proposal.columns:
+                found.append((source, column.name, other))
     return sorted(found, key=lambda one: (one[0] != "order_lines", one[0], one[1]))

@@ -25,10 +25,11 @@ def sql_of(selects: Sequence[Select], dialect: sa.Dialect) -> str:
     """The text of one SELECT, or of several put under each other by UNION ALL. Made by SQLAlchemy, piece by piece, so
     that there is a line for every column."""
     # The plain way to write parameters: others would double every % of a name.
-    plain = type(dialect)(paramstyle="named")
+    make: Any = type(dialect)
+    plain = make(paramstyle="named")
 
     def text(piece: Any, **options: Any) -> str:
-        compiler = plain.statement_compiler(plain, None)  # type: ignore[arg-type]  # nothing to compile as a whole
+        compiler = plain.statement_compiler(plain, None)
         return compiler.process(piece, literal_binds=True, **options).strip()
 
     return "\nUNION ALL\n".join(_one(select, text) for select in selects)
@@ -56,3 +57,13 @@ def present(value: Parts, family: str, dialect: str) -> Parts:
     if dialect == "sqlite" or family == "text":
         return sa.cast(value, sa.Text) != sa.literal("")
     return value.is_not(None)
+
+
+def since_1970(value: Parts, units: int, dialect: str) -> Parts:
+    """A count of seconds (`units` 1) or milliseconds (1000) as a time in UTC; as it is where nobody knows how."""
+    seconds = value / sa.literal(float(units))
+    if dialect == "postgresql":
+        return sa.func.to_timestamp(seconds)
+    if dialect == "sqlite":
+        return sa.func.strftime("%Y-%m-%dT%H:%M:%fZ", seconds, "unixepoch")
+    return value

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from db.catalogue import SAMPLE_ROWS, distinct_share
@@ -39,7 +41,19 @@ def tried(warehouse: Warehouse, proposal: Proposal) -> Proposal:
     if checked.share > _FEW_BAD:
         (column, reason), rows = max(checked.problems.items(), key=lambda one: one[1])
         return proposal.doubted(_DOUBTFUL, f"in {rows:,} of the first {checked.read:,} rows {column} {reason}")
-    return _with_its_key(warehouse, proposal)
+    return _with_its_end(_with_its_key(warehouse, proposal), checked.table)
+
+
+def _with_its_end(proposal: Proposal, rows: pa.Table) -> Proposal:
+    """An order that is "complete" within the hour it was placed was bought then, not delivered."""
+    if not {"placed_at", "completed_at"} <= set(rows.column_names) or proposal.query:
+        return proposal
+    took = pc.subtract(rows["completed_at"].cast(pa.int64()), rows["placed_at"].cast(pa.int64()))
+    median = pc.quantile(took.drop_null(), 0.5)[0].as_py()
+    if median is None or median >= 3600e6:
+        return proposal
+    why = f"it comes {median / 60e6:.0f} minutes after the order is placed: the end of the purchase, not of the order"
+    return proposal.with_column(replace(proposal.columns["completed_at"], confidence=_DOUBTFUL, why=why))
 
 
 def mapping(proposal: Proposal, warehouse: str) -> SourceMapping:

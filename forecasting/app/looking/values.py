@@ -25,8 +25,8 @@ CLICKS: Mapping[str, tuple[str, ...]] = {
         "add", "addtobasket",
     ),
     "purchase": (
-        "purchase", "purchased", "transaction", "buy", "order", "bought", "order_completed", "checkout_complete", "sale",
-        "order_placed", "purchase_complete", "conversion",
+        "purchase", "purchased", "transaction", "buy", "order", "bought", "order_completed", "checkout_complete",
+        "sale", "order_placed", "purchase_complete", "conversion",
     ),
 }  # fmt: skip
 """Words of click logs for the three kinds of interactions."""
@@ -51,6 +51,7 @@ class Held:
     words: tuple[str, ...] = ()
     zoned: bool = False
     whole: bool = True
+    epoch: int = 0
 
     @property
     def unique(self) -> bool:
@@ -84,13 +85,15 @@ def held(column: SeenColumn, values: Sequence[Any], now: dt.datetime) -> Held:
             for value in there
             if isinstance(value, float | Decimal) and np.isfinite(float(value))
         ),
+        _epoch(there) if column.family == "integer" else 0,
     )
 
 
 def suits(column: SeenColumn, found: Held | None, wanted: Column) -> float:
     """How well declared type and values suit a canonical column, in [0, 1]; 0: it cannot be."""
     kind, family = wanted.kind, column.family
-    seen = found is not None and found.distinct > 0
+    found = found or Held(readable={})
+    seen = found.distinct > 0
     if kind is Kind.ID:
         if family in ("timestamp", "date", "flag", "other") or (seen and found.length > _LONG):
             return 0.0
@@ -106,7 +109,7 @@ def suits(column: SeenColumn, found: Held | None, wanted: Column) -> float:
             return 1.0 if not seen or found.readable[Kind.TIMESTAMP] >= 0.9 else 0.3
         if family in ("text", "integer") and seen and found.readable[Kind.TIMESTAMP] >= _READABLE:
             return 1.0 if family == "text" else 0.8
-        return 0.0
+        return 0.8 if kind is Kind.TIMESTAMP and seen and found.epoch else 0.0
     if kind is Kind.TEXT:
         if family in ("integer", "uuid"):
             return 0.8
@@ -127,6 +130,14 @@ def facts(table: SeenTable, rows: Mapping[str, Sequence[Any]] | None, now: dt.da
     if rows is None:
         return {}
     return {column.name: held(column, rows[column.name], now) for column in table.columns}
+
+
+def _epoch(values: Sequence[Any]) -> int:
+    """Seconds or milliseconds since 1970, of times between 2001 and 2065."""
+    numbers = [value for value in values if isinstance(value, int)]
+    if len(numbers) < len(values):
+        return 0
+    return next((unit for unit in (1, 1000) if min(numbers) >= 1e9 * unit and max(numbers) <= 3e9 * unit), 0)
 
 
 def _plain(word: str) -> str:

@@ -75,7 +75,7 @@ def _warehouses(place: Place) -> str:
 
 def _sources(look: Look, place: Place, tasks: Mapping[str, Task]) -> str:
     text = toml.comment(
-        f"Proposed by `forecasting init` from the names, types, keys and first rows of {look.tables:,} tables. Lines in "
+        f"Proposed by `forecasting init` from names, types, keys and first rows of {look.tables:,} tables. Lines in "
         "force are those that it is sure of; guesses are comments. Read them once: nobody knows your shop as you do."
     )
     for source in SOURCES:
@@ -200,7 +200,8 @@ def _jobs(ready: Sequence[Readiness], tasks: Mapping[str, Task]) -> str:
     text = "# Uncomment what `forecasting schedule` is to do every night.\n\n"
     for number, task in enumerate(able):
         text += f"# [jobs.{toml.key(f'nightly-{task}')}]\n# task = {toml.value(task)}\n"
-        text += f'# cron = "{number * 20 % 60} {2 + number // 3} * * *"            # minute hour day-of-month month day-of-week\n'
+        cron = f"{number * 20 % 60} {2 + number // 3} * * *"
+        text += f'# cron = "{cron}"            # minute hour day-of-month month day-of-week\n'
         text += '# timezone = "Europe/Berlin"\n# retrain_after_days = 7\n\n'
     after = ", ".join(toml.value(f"nightly-{task}") for task in able)
     text += f'# [jobs.reports]\n# report = "all"\n# after = [{after}]\n'
