@@ -170,7 +170,8 @@ class JobConfig:
             raise ConfigurationError("give either cron or every, not both.")
         if self.cron is None and self.every is None and not self.after:
             raise ConfigurationError(
-                'say when it is due: cron = "0 2 * * *", every = "15m", or after = ["another job"].'
+                "the key 'cron' is missing, or 'every' or 'after': one of them says when it is due.",
+                remedy='Such as cron = "0 2 * * *", every = "15m", after = ["another job"].',
             )
         if self.retrain_after_days is not None and self.task is None:
             raise ConfigurationError("retrain_after_days is for jobs that run a task.")
