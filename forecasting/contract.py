@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from forecasting import artifacts, clock
 from forecasting.pipeline import publication_rows
 from forecasting.schema import SOURCES, ForecastingError, Kind, OutputTable
-from forecasting.task import Accompanied, Alerting, Cases, Example, Fit, Instant, Model, Task
+from forecasting.task import Accompanied, Alerting, Cases, Example, Fit, Instant, Model, Renewable, Task
 
 ARROW_TYPES: Mapping[Kind, pa.DataType] = {
     Kind.ID: pa.string(),
@@ -36,6 +36,8 @@ ARROW_TYPES: Mapping[Kind, pa.DataType] = {
     Kind.JSON: pa.string(),
 }
 """Arrow type of each kind of output column; dictionaries of these and narrower numbers are accepted too."""
+
+_WEEK = np.timedelta64(7, "D")
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,13 @@ class _Suite:
     @cached_property
     def cases(self) -> Cases:
         return self.task.cases(self.dataset, self.example.as_of)
+
+    def altered_sources(self, cutoff: Instant) -> dict[str, pa.Table]:
+        """The example with another future from a cutoff on."""
+        return {
+            name: _altered(name, table, cutoff, set(self.example.known_ahead.get(name, ())))
+            for name, table in self.example.sources.items()
+        }
 
     def rows(self, task: Task, dataset: Any, model: Any, cases: Cases) -> dict[str, pa.Table]:
         return task.rows(dataset, cases, model.predict(dataset, cases))  # type: ignore[return-value]
@@ -169,10 +178,7 @@ class _Suite:
         """The same seed gives the same bytes."""
         again = self.task_class(self.example.options)
         second = again.fit(again.assemble(self.example.sources), Fit(self.example.as_of))
-        mine, other = self.model.tensors(), second.tensors()
-        _expect(mine.keys() == other.keys(), "two fits learned arrays of different names")
-        differ = [name for name in mine if mine[name].tobytes() != other[name].tobytes()]
-        _expect(not differ, f"two fits with one seed differ in {differ[:3]}")
+        _same_tensors(self.model.tensors(), second.tensors(), "two fits with one seed differ")
 
     def check_restore(self) -> None:
         """A model stored as an artifact is restored to the same forecasts, bit by bit."""
@@ -187,18 +193,33 @@ class _Suite:
 
     def check_point_in_time(self) -> None:
         """Nothing beyond the cutoff moves a model or a forecast by a single bit."""
-        altered_sources = {
-            name: _altered(name, table, self.example.as_of, set(self.example.known_ahead.get(name, ())))
-            for name, table in self.example.sources.items()
-        }
         task = self.task_class(self.example.options)
-        dataset = task.assemble(altered_sources)
+        dataset = task.assemble(self.altered_sources(self.example.as_of))
         model = task.fit(dataset, Fit(self.example.as_of))
         _same_rows(
             self.rows(self.task, self.dataset, self.model, self.cases),
             self.rows(task, dataset, model, task.cases(dataset, self.example.as_of)),
             "the future moved a forecast",
         )
+
+    def check_renewal(self) -> None:
+        """A model that can be renewed, is so the same way each time, moved by nothing beyond the instant, and stays as
+        it is itself."""
+        later, champion = self.example.as_of + _WEEK, self.model
+        if not isinstance(champion, Renewable):
+            return
+        stored = {name: values.copy() for name, values in champion.tensors().items()}, _as_json(champion)
+        task = self.task_class(self.example.options)
+        restored, dataset = task.restore(*stored), task.assemble(self.altered_sources(later))
+        assert isinstance(restored, Renewable)
+        mine, other = champion.renew(self.dataset, Fit(later)), restored.renew(dataset, Fit(later))
+        _same_tensors(champion.tensors(), stored[0], "the champion was altered by its renewal")
+        _expect(_as_json(champion) == stored[1], "the document of the champion was altered by its renewal")
+        _same_tensors(mine.tensors(), other.tensors(), "two renewals, one of them of a stored champion, differ")
+        _expect(_as_json(mine) == _as_json(other), "the documents of two renewals with one seed differ")
+        if mine is not champion:
+            _expect(mine.trained_until == later, f"renewed up to {later}, it says {mine.trained_until}")
+            _expect(mine.recipe == champion.recipe, "the renewed model has another recipe")
 
     def check_shards(self) -> None:
         """A case's forecast does not depend on the cases beside it (up to rounding)."""
@@ -237,6 +258,16 @@ class _Suite:
         if isinstance(self.task, Accompanied):
             alone = self.task.rows_without_cases(self.dataset, self.example.as_of)
             _check_tables("rows without cases", alone, declared)
+
+
+def _same_tensors(mine: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray], complaint: str) -> None:
+    _expect(mine.keys() == other.keys(), f"{complaint}: arrays of different names")
+    differ = [name for name in mine if mine[name].tobytes() != other[name].tobytes()]
+    _expect(not differ, f"{complaint} in {differ[:3]}")
+
+
+def _as_json(model: Model) -> Any:
+    return json.loads(json.dumps(model.document()))
 
 
 def _check_tables(subject: str, tables: Mapping[str, pa.Table], declared: Mapping[str, OutputTable]) -> None:

@@ -15,18 +15,30 @@ _WEEK = np.timedelta64(7, "D")
 
 
 def fit_with_activity(
-    snapshot: Snapshot, cases: Cases, outcome: Outcomes, edges: np.ndarray, first: Instant, end: Instant
+    snapshot: Snapshot,
+    cases: Cases,
+    outcome: Outcomes,
+    edges: np.ndarray,
+    first: Instant,
+    end: Instant,
+    *,
+    start: HazardRegression | None = None,
+    share: float = 1.0,
 ) -> tuple[HazardRegression, Activity]:
     """A regression in operational days, and the activity that makes them. `outcome` of n training `cases` in calendar
     days; `edges`: float64 [K + 1] days, of which those are used that have support; `first`, `end`: datetime64[us],
-    between which purchases are known."""
+    between which purchases are known. `start`: a regression on whose columns and edges to go on. `share`: of all
+    training cases that these are drawn from.
+
+    The activity begins flat each time: were it to go on from where it was, tenure and activity would ever further
+    explain the same drift, each in the place of the other."""
     activity = Activity.flat(first, end)
-    regression = None
+    regression = start
     for _ in range(_ROUNDS + 1):
         lived = activity.operational(cases, outcome)
-        kept = supported(edges, lived)
+        kept = start.edges if start is not None else supported(edges, lived)
         again = regression if regression is not None and len(regression.edges) == len(kept) else None
-        regression = fit_regression(snapshot, lived, kept, again)
+        regression = fit_regression(snapshot, lived, kept, again, share)
         rates = regression.rates(snapshot)
         activity = activity.adjusted(*purchases_by_week(rates, kept, cases, outcome, activity))
     assert regression is not None

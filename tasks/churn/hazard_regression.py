@@ -181,10 +181,15 @@ def supported(edges: np.ndarray, outcome: Outcomes) -> np.ndarray:
 
 
 def fit_regression(
-    snapshot: Snapshot, outcome: Outcomes, edges: np.ndarray, start: HazardRegression | None = None
+    snapshot: Snapshot,
+    outcome: Outcomes,
+    edges: np.ndarray,
+    start: HazardRegression | None = None,
+    share: float = 1.0,
 ) -> HazardRegression:
     """The regression of when n cases bought next. `edges`: float64 [K + 1] days, ascending from 0; see `supported`.
-    `start`: one of the same basis and edges, from which to go on."""
+    `start`: one of the same basis and edges, from which to go on. `share`: of all cases that these are drawn from; the
+    ridge is as light against them as it is against all."""
     basis = start.basis if start else Basis.fit(snapshot)
     scaled = basis.scaled(snapshot)
     fixed, changing, moment = basis.columns(scaled), basis.changing(scaled), _moment(edges)
@@ -198,6 +203,7 @@ def fit_regression(
         theta = np.concatenate([start.level, start.effect, start.change])
     else:
         theta = np.concatenate([np.full(intervals, average), np.zeros(len(penalty) - intervals)])
+    penalty *= share
     anchor = np.where(np.arange(len(theta)) < intervals, average, 0.0)
 
     def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:

@@ -59,6 +59,12 @@ class ChurnModel:
         """What the parts share."""
         return self.network.setting
 
+    def renew(self, dataset: Customers, fit: Fit) -> ChurnModel:
+        """This model brought up to `fit.until`; itself where no purchase has become known since."""
+        from tasks.churn.renewal import renew_churn
+
+        return renew_churn(self, dataset, fit)
+
     def watch(self, dataset: Customers, as_of: Instant) -> Mapping[str, float]:
         """Whether as many customers have bought of late as the model expects, looking back (`tasks.churn.watching`)."""
         return watch(self, dataset, as_of)

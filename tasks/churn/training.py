@@ -14,6 +14,7 @@ import torch
 from forecasting.batches import Bucketed
 from forecasting.callbacks import Report
 from forecasting.checkpoints import Checkpoint
+from forecasting.renewal import Renewal, copied, digest
 from forecasting.schema import NotEnoughData
 from forecasting.seeds import derive, seeded
 from forecasting.trainer import TrainingConfig, train
@@ -29,6 +30,9 @@ Progress: TypeAlias = Callable[[int, int, str], None]
 
 _STEPS = 200
 """Of the optimiser, about, in a training."""
+
+
+RENEWAL = Renewal(steps=16, batch=256, learning_rate=1e-3, weight_decay=0.5)
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,36 @@ def fit_network(
         )
         networks.append(network)
     return FittedNetwork(lessons.layout, networks, edges, epochs)
+
+
+def renew_network(
+    fitted: FittedNetwork,
+    snapshot: Snapshot,
+    outcome: Outcomes,
+    *,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    progress: Progress = lambda done, total, note: None,
+) -> FittedNetwork:
+    """Networks that went on learning from n cases, those of RENEWAL, where the `fitted` ones stand. `outcome` in their
+    time. The rest as in `fit_network`."""
+    lessons = _Lessons.of(fitted.layout, snapshot, outcome, fitted.edges)
+    networks = []
+    for number, champion in enumerate(fitted.networks):
+        network = copied(champion)
+        saved = None
+        if checkpoint is not None:
+            saved = Checkpoint(checkpoint / f"renewed-{number}", key=f"{RENEWAL}|{lessons.digest()}|{digest(champion)}")
+        train(
+            network,
+            Bucketed(lessons.lengths, RENEWAL.batch, lessons.batch),
+            hazard_loss,
+            RENEWAL.training(len(snapshot), derive(seed, "churn", number)),
+            callbacks=[Report(_share_of(progress, number, len(fitted.networks)))],
+            checkpoint=saved,
+        )
+        networks.append(network)
+    return FittedNetwork(fitted.layout, networks, fitted.edges, fitted.epochs)
 
 
 @dataclass(frozen=True, eq=False)

@@ -69,6 +69,12 @@ class CompletionModel:
         days = clock.after(cases.cutoff[:, None], np.minimum(operational, FURTHEST_DAYS), place[:, None])
         return forecast_of(days)
 
+    def renew(self, dataset: Orders, fit: Fit) -> CompletionModel:
+        """This model brought up to `fit.until`; itself where nothing has been heard of any order since."""
+        from tasks.completion.renewal import renew_completion
+
+        return renew_completion(self, dataset, fit)
+
     def tensors(self) -> Mapping[str, np.ndarray]:
         """The learned arrays by name."""
         return {f"network.{name}": value for name, value in self.network.tensors().items()}
@@ -99,14 +105,14 @@ def fit_completion(orders: Orders, fit: Fit, options: CompletionOptions) -> Comp
     """A model that saw nothing past `fit.until`. Raises NotEnoughData where no order was seen complete."""
     lessons = training_cases(orders, options, fit.until)
     snapshot = snapshot_of(orders, lessons.cases, options)
-    clock = _clock(orders, fit.until)
+    clock = clock_of(orders, fit.until)
     view = View.fit(snapshot)
     rate = view.rate(snapshot, log_speed(orders, lessons.cases))
     shown = view.of(snapshot)
     width = _width(orders, fit, options, _Taught(shown, lessons.cases, rate, clock), lessons.outcome)
     network = fit_network(
         shown,
-        _operational(orders, clock, lessons.cases, lessons.outcome, rate),
+        operational(orders, clock, lessons.cases, lessons.outcome, rate),
         None,
         options,
         seed=fit.seed,
@@ -147,7 +153,7 @@ def _width(orders: Orders, fit: Fit, options: CompletionOptions, taught: _Taught
     then, since = taught.take(early), taught.take(late)
     network = fit_network(
         then.shown,
-        _operational(orders, taught.clock, then.cases, known, then.rate),
+        operational(orders, taught.clock, then.cases, known, then.rate),
         None,
         options,
         seed=fit.seed,
@@ -155,7 +161,7 @@ def _width(orders: Orders, fit: Fit, options: CompletionOptions, taught: _Taught
         checkpoint=None if fit.checkpoint is None else fit.checkpoint / "width",
         effort=replace(Effort.for_cases(len(early)), members=1),
     )
-    became = _operational(orders, taught.clock, since.cases, outcome.take(late), since.rate)
+    became = operational(orders, taught.clock, since.cases, outcome.take(late), since.rate)
     return Width.fit(network.quantiles(since.shown), became)
 
 
@@ -177,14 +183,14 @@ def restore_completion(
     )
 
 
-def _clock(orders: Orders, until: Instant) -> OperationalTime:
+def clock_of(orders: Orders, until: Instant) -> OperationalTime:
     """How fast time runs, by the hours at which orders were completed that are known at `until`."""
     done = orders.completed(slice(None), until)
     place = orders.labels[_PLACE][done] if _PLACE in orders.labels else None
     return OperationalTime.fit(orders.completed_at[done], orders.timezone, orders.holidays, _regions(orders), place)
 
 
-def _operational(orders: Orders, clock: OperationalTime, cases: Cases, outcome: Outcomes, rate: np.ndarray) -> Outcomes:
+def operational(orders: Orders, clock: OperationalTime, cases: Cases, outcome: Outcomes, rate: np.ndarray) -> Outcomes:
     """Outcomes in the time by which the network learns."""
     stop = cases.cutoff + np.rint(np.minimum(outcome.days, FURTHEST_DAYS) * 86_400e6).astype("timedelta64[us]")
     return Outcomes(clock.elapsed(cases.cutoff, stop, _places(orders, cases)) * rate, outcome.completed)

@@ -14,6 +14,7 @@ import torch
 from forecasting.batches import Bucketed
 from forecasting.callbacks import Report
 from forecasting.checkpoints import Checkpoint
+from forecasting.renewal import Renewal, copied, digest
 from forecasting.schema import NotEnoughData
 from forecasting.seeds import derive, seeded
 from forecasting.trainer import TrainingConfig, mean_loss, train
@@ -29,6 +30,9 @@ Progress: TypeAlias = Callable[[int, int, str], None]
 
 _STEPS = (200, 600)
 """Of the optimiser in a training, about: at least where there are few cases, and at most where there are many."""
+
+
+RENEWAL = Renewal(steps=20, batch=256, learning_rate=5e-4, weight_decay=0.05)
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,36 @@ def fit_network(
         networks.append(network)
         kept.append(result.best_epoch)
     return FittedNetwork(layout, networks, frame, round(float(np.mean(kept))))
+
+
+def renew_network(
+    fitted: FittedNetwork,
+    snapshot: Snapshot,
+    outcome: Outcomes,
+    *,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    progress: Progress = lambda done, total, note: None,
+) -> FittedNetwork:
+    """Networks that went on learning from n cases, those of RENEWAL, where the `fitted` ones stand. `outcome` in their
+    time. The rest as in `fit_network`."""
+    lessons = _lessons(fitted.layout, fitted.frame, snapshot, outcome, np.ones(len(snapshot)))
+    networks = []
+    for number, champion in enumerate(fitted.networks):
+        network = copied(champion)
+        saved = None
+        if checkpoint is not None:
+            saved = Checkpoint(checkpoint / f"renewed-{number}", key=f"{RENEWAL}|{_digest(lessons)}|{digest(champion)}")
+        train(
+            network,
+            _batches(lessons, RENEWAL.batch),
+            completion_loss,
+            RENEWAL.training(len(lessons), derive(seed, "completion", number)),
+            callbacks=[Report(_share_of(progress, number, len(fitted.networks)))],
+            checkpoint=saved,
+        )
+        networks.append(network)
+    return FittedNetwork(fitted.layout, networks, fitted.frame, fitted.epochs)
 
 
 def _lessons(
