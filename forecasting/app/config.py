@@ -68,10 +68,14 @@ class Settings:
         default=0.05, metadata={"help": "share of bad rows in a source above which a run stops with exit code 4"}
     )
     keep_runs: Annotated[int, Field(ge=1)] = field(
-        default=30, metadata={"help": "published runs kept for each task; older rows are deleted"}
+        default=30,
+        metadata={
+            "help": "published runs kept for each task, and as many of those never published; older rows are deleted"
+        },
     )
     keep_artifacts: Annotated[int, Field(ge=1)] = field(
-        default=10, metadata={"help": "stored models kept for each task, the champion always among them"}
+        default=10,
+        metadata={"help": "stored models kept for each task; the champion and the one before it always stay"},
     )
     retrain_after_days: Annotated[float, Field(ge=0)] = field(
         default=7.0, metadata={"help": "age of the champion from which `--retrain auto` trains anew"}

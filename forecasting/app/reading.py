@@ -21,12 +21,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Reading:
-    """A task's dataset and what it was read from. `window`: the first and last instant of the main source, None
-    where it has no clock."""
+    """A task's dataset and what it was read from. `instants`: of the rows of the main source, datetime64[us] [rows] in
+    UTC, empty where it has no clock."""
 
     dataset: Any
     extraction: Extraction
-    window: tuple[Instant, Instant] | None
+    instants: np.ndarray
+
+    def window(self, as_of: Instant) -> tuple[Instant, Instant] | None:
+        """The first and last instant of the main source before a cutoff, None where nothing lies there. Rows known
+        ahead are no part of it, nor is what a run made in hindsight must not see."""
+        past = self.instants[self.instants < min(as_of, clock.instant(now()))]
+        return (np.min(past), np.max(past)) if len(past) else None
 
 
 Reader = Callable[[Workspace, Warehouse, Task], Reading]
@@ -38,7 +44,7 @@ def read(workspace: Workspace, results: Warehouse, task: Task) -> Reading:
     extraction = extract_sources(workspace, results, task)
     for warning in extraction.warnings:
         log.warning(warning)
-    return Reading(task.assemble(extraction.tables), extraction, _window(task, extraction))
+    return Reading(task.assemble(extraction.tables), extraction, _instants(task, extraction))
 
 
 def extract_sources(workspace: Workspace, results: Warehouse, task: Task) -> Extraction:
@@ -54,16 +60,13 @@ def extract_sources(workspace: Workspace, results: Warehouse, task: Task) -> Ext
     )
 
 
-def _window(task: Task, extraction: Extraction) -> tuple[Instant, Instant] | None:
+def _instants(task: Task, extraction: Extraction) -> np.ndarray:
     main = next(need for need in task.needs() if need.main)
     for name in _read_for(main, extraction):
         column = SOURCES[name].clock
-        if column is not None:
-            instants = clock.arrow_instants(extraction.tables[name][column])
-            past = instants[instants <= clock.instant(now())]  # known-ahead rows are not part of the window
-            if len(past):
-                return np.min(past), np.max(past)
-    return None
+        if column is not None and extraction.tables[name].num_rows:
+            return clock.arrow_instants(extraction.tables[name][column])
+    return np.array([], dtype="datetime64[us]")
 
 
 def _read_for(need: SourceNeed, extraction: Extraction) -> list[str]:

@@ -96,7 +96,7 @@ def _publish(
     """The claimed part of a run: from the sources to the moved pointer."""
     retention.sweep(results, task.spec.outputs, request.task)
     progress("reading sources", 0, 0)
-    reading = _read_and_quarantine(workspace, results, task, run_id, reader)
+    reading = _read_and_quarantine(workspace, results, task, run_id, request.as_of, reader)
     decision = _decide(workspace, results, task, reading, request, progress)
     runs.record_metrics(results, run_id, [runs.Metric(**vars(row)) for row in decision.metrics])
 
@@ -165,7 +165,9 @@ def _decide(
     )
 
 
-def _read_and_quarantine(workspace: Workspace, results: Warehouse, task: Task, run_id: str, reader: Reader) -> Reading:
+def _read_and_quarantine(
+    workspace: Workspace, results: Warehouse, task: Task, run_id: str, as_of: Instant, reader: Reader
+) -> Reading:
     """Read the sources and keep their bad rows in the ledger, also where there are too many to go on."""
     try:
         reading = reader(workspace, results, task)
@@ -175,8 +177,9 @@ def _read_and_quarantine(workspace: Workspace, results: Warehouse, task: Task, r
     bad = [checked for checked in reading.extraction.sources.values() if checked.bad]
     if bad:
         quarantine.keep(results, run_id, bad)
-    if reading.window is not None:
-        runs.note_data_window(results, run_id, *map(_aware, reading.window))
+    window = reading.window(as_of)
+    if window is not None:
+        runs.note_data_window(results, run_id, *map(_aware, window))
     return reading
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import idle_shop
@@ -26,9 +27,9 @@ def shell(program: Program, monkeypatch: pytest.MonkeyPatch) -> Shell:
     return Shell(idle_shop.create(program, monkeypatch, settings=KEEP))
 
 
-def night(shell: Shell, day: int, *options: str) -> str:
+def night(shell: Shell, day: int, *options: str, month: int = 3) -> str:
     """The model that forecast it."""
-    at = f"2024-03-{day:02}"
+    at = f"2024-{month:02}-{day:02}"
     run = shell.document("run", "idle", "--as-of", at, "--slot", at, *options)["runs"][0]
     return run["model_id"]
 
@@ -85,15 +86,14 @@ def test_a_person_takes_the_crown_back_and_gives_it_away(shell: Shell) -> None:
     assert champion(shell) == third
 
 
-def test_every_published_row_leads_to_what_made_it(shell: Shell) -> None:
-    """Through a night that trained, one that did not, and a backfill that became current."""
-    trained, kept = night(shell, 1), night(shell, 2)
+def test_every_published_row_leads_to_what_made_it(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through a night that trained, one that did not, a backfill that became current, and a baseline's."""
+    trained, kept = night(shell, 10, month=1), night(shell, 11, month=1)
     assert kept == trained
-    expected = {"trigger": "command", "model_id": trained}
-    assert _origin(shell) == expected
+    assert _origin(shell) == {"trigger": "command", "model_id": trained, "until": "01-10"}
     (shell.program.directory / "forecasting.toml").write_text(KEEP + "[tasks.idle]\npause = 0.001\n")
-    made = shell.document("backfill", "idle", "--from", "2024-03-03", "--to", "2024-03-04")["slots"][0]
-    assert _origin(shell) == {"trigger": "backfill", "model_id": made["model_id"]} and made["trained"]
+    made = shell.document("backfill", "idle", "--from", "2024-01-20", "--to", "2024-01-21")["slots"][0]
+    assert _origin(shell) == {"trigger": "backfill", "model_id": made["model_id"], "until": "01-19"} and made["trained"]
     assert champion(shell) == trained, "what is published is not the champion's, and its artifact stays all the same"
 
     shown = shell.document("models", "show", made["run_id"])
@@ -103,9 +103,16 @@ def test_every_published_row_leads_to_what_made_it(shell: Shell) -> None:
     assert reigning["run"] is None and reigning["runs"] == 2 and not reigning["published"]
     assert [reign["cause"] for reign in reigning["reigns"]] == ["run"]
     _still_lists(shell, {trained, made["model_id"]})
-    for word in (made["run_id"], made["model_id"], shown["model"]["sha256"], "2024-01-28", code_version(_idle())):
+    for word in (made["run_id"], made["model_id"], shown["model"]["sha256"], "2024-01-19", code_version(_idle())):
         assert word in shell("models", "show", made["run_id"])
-    shell("models", "show", "nosuch", code=2)
+
+    task, fit = _idle(), _idle().fit
+    monkeypatch.setattr(task, "fit", lambda *given: replace(fit(*given), extra=9.0))
+    run = shell.document("run", "idle", "--as-of", "2024-01-25", "--retrain", "always", code=3)["runs"][0]
+    shown = shell.document("models", "show", run["run_id"])
+    assert shown["published"] and shown["model"] is None and shown["run"]["subject"] == "baseline:one_more"
+    assert shown["run"]["code_version"] == code_version(task) and shown["run"]["data_until"].startswith("2024-01-24")
+    assert run["run_id"] in shell("models", "show", run["run_id"])
 
 
 def _still_lists(shell: Shell, expected: set[str]) -> None:
@@ -142,6 +149,6 @@ def _origin(shell: Shell) -> dict[str, str]:
     assert (run.state, run.subject) == ("done", "model")
     assert run.code_version == code_version(_idle()) and "+" in run.code_version
     assert run.config["task"] == run.config["type"] == "idle" and run.config["options"] == run.recipe["options"]
-    assert (f"{run.data_from:%m-%d}", f"{run.data_until:%m-%d}") == ("01-01", "01-28")
+    assert f"{run.data_from:%m-%d}" == "01-01" and run.data_until < run.as_of
     artifacts.load(Path(run.uri), run.sha256)
-    return {"trigger": run.trigger, "model_id": run.model_id}
+    return {"trigger": run.trigger, "model_id": run.model_id, "until": f"{run.data_until:%m-%d}"}
