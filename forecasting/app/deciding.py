@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,15 @@ import numpy as np
 from db.models import ModelRecord
 from forecasting.app.request import RunRequest
 from forecasting.app.restoring import restored
-from forecasting.app.retraining import TrainingDue, fully_trained_until, options_of, training_due
+from forecasting.app.retraining import (
+    TrainingDue,
+    calibration_drift,
+    fully_trained_until,
+    options_of,
+    training_due,
+)
 from forecasting.app.validation import build
-from forecasting.drift import Drift
+from forecasting.drift import Drift, sentence
 from forecasting.gate import CHAMPION, MODEL
 from forecasting.pipeline import MetricRow, Progress, chosen, judge
 from forecasting.schema import ArtifactError, ConfigurationError, ExitCode, NotEnoughData, TrainingDiverged
@@ -69,6 +75,7 @@ def decide(
 ) -> Decision:
     """Use the champion, brought up to tonight where it can be; where a fit in full is due (`retraining.training_due`,
     which hears of `drift`), judge, and fit what the gate chose."""
+    due: TrainingDue | None = None
     if champion is not None:
         due = training_due(task, request, champion, drift=drift)
         if due.kind != "full":
@@ -79,15 +86,30 @@ def decide(
                     raise
                 log.warning("The champion %s is refused: %s Training anew.", champion.model_id, refused)
             else:
-                renewed = _renewed(model, dataset, request, seed, checkpoint, progress) if due.kind == "warm" else None
-                return _reigning(task, dataset, request, champion, renewed or model, due, warm=renewed is not None)
-        else:
-            log.info("A new model is trained: %s.", due.reason)
+                due = _unless_miscalibrated(due, model, dataset, request, champion)
+                if due.kind != "full":
+                    warm = due.kind == "warm"
+                    renewed = _renewed(model, dataset, request, seed, checkpoint, progress) if warm else None
+                    return _reigning(task, dataset, request, champion, renewed or model, due, warm=renewed is not None)
     if request.retrain == "never" and champion is None:
         raise ConfigurationError(
             f"{request.task}: there is no champion to forecast with.", remedy="Run it once without --retrain never."
         )
-    return _trained(task, dataset, request, _rival(task, champion), seed, checkpoint, progress)
+    why = due.reason if due is not None and due.kind == "full" else ""
+    if why:
+        log.info("A new model is trained: %s.", why)
+    decision = _trained(task, dataset, request, _rival(task, champion), seed, checkpoint, progress)
+    return replace(decision, reason=f"{decision.reason} Fitted in full: {why}.") if why else decision
+
+
+def _unless_miscalibrated(
+    due: TrainingDue, model: Model, dataset: Any, request: RunRequest, champion: ModelRecord
+) -> TrainingDue:
+    """A fit in full where the champion raises an alarm about itself that it did not raise when it was fitted."""
+    if request.retrain != "auto":
+        return due
+    found = calibration_drift(model, dataset, request.as_of, fully_trained_until(champion))
+    return TrainingDue("full", sentence([found])) if found is not None and found.drifted else due
 
 
 def _renewed(
@@ -118,7 +140,7 @@ def _reigning(
     noted = _noted(model, dataset, request.as_of)
     since = f"{champion.trained_until:%Y-%m-%d}"
     if not warm:
-        reason = f"The champion, trained until {since}, forecasts; no training was due."
+        reason = f"The champion, trained until {since}, forecasts; no full training was due: {due.reason}."
         return Decision(model, MODEL, reason, task.options, noted, champion_id=champion.model_id)
     reason = f"Brought up from {since} to {np.datetime_as_string(request.as_of, 'D')}: {due.reason}."
     return Decision(

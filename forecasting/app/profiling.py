@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from db.models import ModelRecord
 from forecasting import clock
 from forecasting.columns import find, labels, present
+from forecasting.drift import Drift, population_stability
 from forecasting.profiles import Profile, Rows, profile
 from forecasting.schema import KNOWN_AT, SOURCES, Kind, Source, SourceNeed
 from forecasting.task import Instant
+
+log = logging.getLogger(__name__)
+
+PROFILE = "profile"
+"""The key of `models.config` under which a model's profile is kept."""
 
 _DAY = np.timedelta64(1, "D")
 _MICROSECOND = np.timedelta64(1, "us")
@@ -19,13 +28,38 @@ _WEEK = np.timedelta64(7, "D")
 _PASSING = frozenset({"order_id", "customer_id", "session_id"})  # they come and go: new ones are no drift
 
 
+def data_drift(
+    needs: Sequence[SourceNeed],
+    tables: Mapping[str, pa.Table],
+    as_of: Instant,
+    champion: ModelRecord | None,
+    limit: float,
+) -> list[Drift]:
+    """How far the data have moved since the champion's line was last fitted in full; nothing where that is not known,
+    or `limit`, the Population Stability Index from which a column has drifted, is 0."""
+    document = kept_profile(champion)
+    if document is None or limit <= 0:
+        return []
+    try:
+        then = Profile.restore(document)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        log.warning("What the data were like when the champion was fitted cannot be read; drift is not looked for.")
+        return []
+    return population_stability(then, profile_of(needs, tables, as_of, then), limit)
+
+
+def kept_profile(champion: ModelRecord | None) -> Mapping[str, Any] | None:
+    """The document of what the data were like when a champion's line was last fitted in full."""
+    return (champion.config or {}).get(PROFILE) if champion else None
+
+
 def profile_of(
     needs: Sequence[SourceNeed], tables: Mapping[str, pa.Table], as_of: Instant, like: Profile | None = None
 ) -> Profile:
     """The main source of the needs, and the rows that belong to its rows (lines and events of orders), as known at an
     instant. `tables`: checked, as `db.extract` gives them. `like`: see `forecasting.profiles.profile`."""
-    main = next(need for need in needs if need.main)
-    first = next((name for name in (main.source, *main.instead) if name in tables), None)
+    main = next((need for need in needs if need.main), None)
+    first = next((name for name in (main.source, *main.instead) if name in tables), None) if main else None
     if first is None:
         return Profile({})
     found = {first: _rows(SOURCES[first], tables[first])}

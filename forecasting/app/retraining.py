@@ -14,10 +14,14 @@ from db.models import ModelRecord
 from forecasting import clock
 from forecasting.app.request import RunRequest
 from forecasting.drift import Drift, sentence
-from forecasting.task import Instant, Task
+from forecasting.pipeline import MetricRow
+from forecasting.task import Instant, Model, Task, Watching
 
 Kind = Literal["full", "warm", "none"]
 """A fit from scratch, judged by the gate; the champion fine-tuned on what has come since; the champion as it stands."""
+
+DRIFT = "drift"
+"""The slice of `run_metrics` in which it stands how far the data have moved."""
 
 _DAY = np.timedelta64(1, "D")
 
@@ -50,15 +54,37 @@ def training_due(task: Task, request: RunRequest, champion: ModelRecord, *, drif
         return TrainingDue("full", f"the champion is {_days(age)} old (limit {request.retrain_after_days:g})")
     if said := sentence(drift):
         return TrainingDue("full", said)
-    young = f"its full fit is {_days(age)} old (limit {request.retrain_after_days:g})"
-    if trained_until < request.as_of:
-        return TrainingDue("warm", f"the champion goes on learning: {young}")
-    return TrainingDue("none", f"the champion has seen all there is: {young}")
+    kind: Kind = "warm" if trained_until < request.as_of else "none"
+    return TrainingDue(kind, f"the full fit is {_days(age)} old (limit {request.retrain_after_days:g})")
+
+
+def calibration_drift(model: Model, dataset: Any, as_of: Instant, since: Instant | None = None) -> Drift | None:
+    """What a model that watches itself says of its calibration as of an instant; None where it says nothing.
+
+    `since`: when its line was last fitted in full. An alarm that it raised then already is no news (a strike that goes
+    on), and fitting once more would change nothing."""
+    if not isinstance(model, Watching):
+        return None
+    found = model.watch(dataset, as_of)
+    if "drift_alarm" not in found:
+        return None
+    alarm = bool(found["drift_alarm"])
+    if alarm and since is not None:
+        alarm = bool(since < as_of) and not model.watch(dataset, since).get("drift_alarm")
+    z = float(found.get("drift_z", 0.0))
+    ratio = found.get("drift_log_ratio")
+    note = f"z {z:.1f}" if ratio is None else f"{np.exp(ratio):.2f} times what was expected, z {z:.1f}"
+    return Drift("model", "forecasts", "calibration", "z", z, alarm, note)
+
+
+def drift_metrics(found: Sequence[Drift]) -> tuple[MetricRow, ...]:
+    """Drift as figures of a run: of each column its index, of each source how its rows have changed."""
+    return tuple(MetricRow(DRIFT, one.subject, f"{one.measure}:{one.source}.{one.name}", one.value) for one in found)
 
 
 def fully_trained_until(champion: ModelRecord) -> Instant:
     """Up to when the last fit from scratch in a champion's line had seen the world, datetime64[us] UTC."""
-    return clock.instant(getattr(champion, "fully_trained_until", None) or champion.trained_until)
+    return clock.instant(champion.fully_trained_until or champion.trained_until)
 
 
 def options_of(task: Task) -> dict[str, Any]:

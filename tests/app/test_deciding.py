@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,11 +54,13 @@ class Calm(Constant):
 
 
 class Watchful(Calm):
-    """One that sees the world drift away from it."""
+    """One that sees the world drift away from it, as it did already when it was fitted, if not `news`."""
+
+    news: ClassVar[bool] = False
 
     def watch(self, dataset: str, as_of: Instant) -> Mapping[str, float]:
-        assert dataset == "the data" and as_of == AS_OF
-        return {"drift_alarm": 1.0, "drift_z": self.value}
+        assert dataset == "the data" and as_of <= AS_OF
+        return {"drift_alarm": float(as_of == AS_OF or not self.news), "drift_z": self.value}
 
 
 @dataclass(frozen=True)
@@ -208,6 +211,24 @@ def test_drift_calls_for_a_fit_from_scratch(tmp_path: Path) -> None:
     drifted = Drift("data", "things", "value", "psi", 0.4, True, "PSI 0.40")
     assert decided(task, reigning(task, tmp_path), drift=[drifted]).warm_from is None
     assert decided(task, reigning(task, tmp_path), drift=[replace(drifted, drifted=False)]).warm_from == "m1"
+
+
+@pytest.mark.parametrize("asked", ["auto", "never"])
+def test_a_new_alarm_calls_for_a_fit_from_scratch_and_the_run_says_so(
+    asked: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Renewing, "news", True)
+    caplog.set_level(logging.INFO)
+    task = Toy(Renewing)
+    decision = decided(task, reigning(task, tmp_path), retrain=asked)
+    assert noted(decision) == WATCHED
+    if asked == "never":
+        assert decision.champion_id == "m1" and decision.reason.endswith("no full training was due: --retrain never.")
+        return
+    assert decision.model == Renewing(TRUTH, Recipe(3), AS_OF) and decision.warm_from is None
+    why = "forecasts drifted: calibration (z 3.0)."
+    assert decision.reason.endswith(f"Fitted in full: {why}") and why in caplog.text
+    assert any(row.slice == "evaluate" for row in decision.metrics), "it was judged"
 
 
 @pytest.mark.parametrize("known", [{"config": {}}, {"trained_until": moment(AS_OF + DAY)}])

@@ -12,7 +12,7 @@ import pytest
 
 from db.models import ModelRecord
 from forecasting.app.request import RunRequest
-from forecasting.app.retraining import options_of, training_due
+from forecasting.app.retraining import calibration_drift, drift_metrics, options_of, training_due
 from forecasting.drift import Drift
 
 AS_OF = np.datetime64("2024-03-11", "us")
@@ -33,32 +33,12 @@ class Anything:
 TASK = Anything()
 
 
-@dataclass(frozen=True)
-class Continued(ModelRecord):
-    """A champion that was fitted in full and has gone on learning since."""
-
-    fully_trained_until: dt.datetime | None = None
-
-
 def champion(until: str, fully: str | None = None) -> ModelRecord:
-    at = dt.datetime.fromisoformat(until).replace(tzinfo=dt.UTC)
-    known = {one.name for one in dataclasses.fields(ModelRecord)}
-    record = {
-        "model_id": "m1",
-        "task": "toy",
-        "created_at": at,
-        "encoder": None,
-        "trained_until": at,
-        "uri": "",
-        "sha256": "",
-        "champion": True,
-        "run_id": None,
-        "config": {"options": options_of(TASK)},  # type: ignore[arg-type]
-        "recipe": None,
-    }
-    record |= dict.fromkeys(known - record.keys())
-    record["fully_trained_until"] = dt.datetime.fromisoformat(fully).replace(tzinfo=dt.UTC) if fully else None
-    return Continued(**record)
+    at, whole = (dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC) if text else None for text in (until, fully))
+    assert at is not None
+    config = {"options": options_of(TASK)}  # type: ignore[arg-type]
+    record = ModelRecord("m1", "toy", at, None, at, "", "", True, None, config, None)
+    return dataclasses.replace(record, fully_trained_until=whole)
 
 
 def due(record: ModelRecord, *, task: Anything = TASK, drift: tuple[Drift, ...] = (), **asked: Any) -> tuple[str, str]:
@@ -77,10 +57,10 @@ def psi(name: str, value: float, *, drifted: bool = True, source: str = "orders"
         ("2024-03-04", None, "full", "the champion is 7 days old (limit 7)"),
         ("2024-03-10", "2024-03-04", "full", "the champion is 7 days old (limit 7)"),
         ("2024-03-11", "2024-03-04", "full", "the champion is 7 days old (limit 7)"),
-        ("2024-03-05", None, "warm", "the champion goes on learning: its full fit is 6 days old (limit 7)"),
-        ("2024-03-10", "2024-03-05", "warm", "the champion goes on learning: its full fit is 6 days old (limit 7)"),
-        ("2024-03-10T12:00", None, "warm", "the champion goes on learning: its full fit is 12 hours old (limit 7)"),
-        ("2024-03-11", None, "none", "the champion has seen all there is: its full fit is 0 hours old (limit 7)"),
+        ("2024-03-05", None, "warm", "the full fit is 6 days old (limit 7)"),
+        ("2024-03-10", "2024-03-05", "warm", "the full fit is 6 days old (limit 7)"),
+        ("2024-03-10T12:00", None, "warm", "the full fit is 12 hours old (limit 7)"),
+        ("2024-03-11", None, "none", "the full fit is 0 hours old (limit 7)"),
         ("2024-03-12", None, "full", "the champion has seen past the cutoff: it was trained until 2024-03-12"),
     ],
 )
@@ -117,3 +97,49 @@ def test_a_long_list_of_drift_is_cut() -> None:
     many = tuple(psi(name, 0.5) for name in "abcde")
     said = "orders drifted: a (PSI 0.50), b (PSI 0.50), c (PSI 0.50) and 2 more"
     assert due(champion("2024-03-10"), drift=many)[1] == said
+
+
+@dataclass
+class Watched:
+    """A model that raises an alarm from some instant on."""
+
+    alarm_from: np.datetime64
+    figures: dict[str, float] = field(default_factory=lambda: {"drift_z": 5.5, "drift_log_ratio": float(np.log(2))})
+    trained_until: np.datetime64 = AS_OF
+    recipe: None = None
+
+    def watch(self, dataset: str, as_of: np.datetime64) -> dict[str, float]:
+        return {"drift_alarm": float(as_of >= self.alarm_from), **self.figures}
+
+
+DAY = np.timedelta64(1, "D")
+
+
+@pytest.mark.parametrize(
+    ("alarm_from", "since", "drifted"),
+    [
+        (AS_OF, AS_OF - 3 * DAY, True),
+        (AS_OF - 3 * DAY, AS_OF - 3 * DAY, False),  # it was up when it was fitted: no news
+        (AS_OF + DAY, AS_OF - 3 * DAY, False),
+        (AS_OF, AS_OF, False),
+        (AS_OF, None, True),
+    ],
+)
+def test_an_alarm_counts_once(alarm_from: np.datetime64, since: np.datetime64 | None, drifted: bool) -> None:
+    found = calibration_drift(Watched(alarm_from), "data", AS_OF, since)  # type: ignore[arg-type]
+    assert found is not None and found.drifted is drifted and (found.subject, found.value) == ("model", 5.5)
+    if drifted:
+        said = "forecasts drifted: calibration (2.00 times what was expected, z 5.5)"
+        assert due(champion("2024-03-10"), drift=(found,)) == ("full", said)
+
+
+def test_a_model_that_says_nothing_of_itself_has_no_drift() -> None:
+    assert calibration_drift(object(), "data", AS_OF) is None  # type: ignore[arg-type]
+
+
+def test_figures_of_drift_say_what_they_are_of() -> None:
+    rows = drift_metrics([psi("value", 0.4), psi("price", 0.0, drifted=False)])
+    assert [(row.slice, row.subject, row.metric, row.value) for row in rows] == [
+        ("drift", "data", "psi:orders.value", 0.4),
+        ("drift", "data", "psi:orders.price", 0.0),
+    ]
