@@ -74,6 +74,13 @@ class _Ledger:
                 score = replace(score, metrics=known)
             self.scores.setdefault(subject, []).append(score)
 
+    def slice_of(self, cutoff: Instant) -> str:
+        """Name of the slice that begins at a cutoff: its day, or where that day has one already (a busy shop that
+        opened last week) the cutoff to as many digits as tell them apart."""
+        units = ("D", "m", "s", "us")
+        names = (f"evaluate:{np.datetime_as_string(cutoff, unit)}" for unit in units)
+        return next((name for name in names if name not in self.slices), f"evaluate:{cutoff} ({len(self.slices)})")
+
     def metric_rows(self) -> list[MetricRow]:
         rows = []
         for subject, scores in self.scores.items():
@@ -144,8 +151,7 @@ def judge(
             if champion is not None:
                 subjects[CHAMPION] = _fit(champion, dataset, Fit(fit_until, seed), "judging: champion", progress)
             for fold in same_fit:
-                slice_name = f"evaluate:{np.datetime_as_string(fold.cases.cutoff.min(), 'D')}"
-                ledger.add(slice_name, scored(task, dataset, fold.cases, subjects))
+                ledger.add(ledger.slice_of(fold.cases.cutoff.min()), scored(task, dataset, fold.cases, subjects))
         verdict = ledger.verdict()
     except NotEnoughData as shortage:
         first = f"{BASELINE}{next(iter(task.baselines(dataset, as_of)))}"
