@@ -69,17 +69,15 @@ class Rehearsal(BatchSource[Windows]):
 
 
 def renew_demand(model: DemandModel, grid: SalesGrid, fit: Fit) -> DemandModel:
-    """The model brought up to `fit.until`; it saw nothing past that. Raises NotEnoughData where no window had closed.
-
-    Where no period has ended since, there is nothing to learn, and the networks stay as they are.
-    """
+    """The model brought up to `fit.until`; the very same where no period has ended since `trained_until`. Raises
+    NotEnoughData where no window had closed, TrainingDiverged."""
     until = fit.until.astype("datetime64[us]")
     began, now = (int(grid.period_of(instant)) for instant in (model.trained_until, until))
     if began >= now:
-        return DemandModel(model.features, model.networks, model.options, model.recipe, until)
+        return model
     features = model.features.renewed(grid, now)
     windows = RandomWindows.before(WindowReader(features, grid), until, steps=1, size=1)
-    fresh = min(began, now - features.horizon)
+    fresh = min(began, now - features.horizon)  # one night's cutoff alone would be learnt by heart
     networks = [
         _renewed(network, windows, fresh, number, len(model.networks), fit)
         for number, network in enumerate(model.networks)

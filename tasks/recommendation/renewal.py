@@ -33,7 +33,7 @@ from tasks.recommendation.windows import WindowReader
 SHARE = 0.12
 """Steps of a renewal, of those of a fit."""
 
-LEARNING_RATE = 0.1
+LEARNING_RATE = 0.3
 """Its learning rate, of that of a fit."""
 
 FRESH = 0.5
@@ -44,9 +44,11 @@ DOUBT = 2.0
 
 
 def renew_recommendation(model: RecommendationModel, journal: Journal, fit: Fit) -> RecommendationModel:
-    """The model brought up to `fit.until`; it saw nothing past that. Where nothing was done since, its network stays as
-    it is. Raises TrainingDiverged."""
-    until = fit.until.astype("datetime64[us]")
+    """The model brought up to `fit.until`; the very same where nothing was done since `trained_until`. Raises
+    TrainingDiverged."""
+    until, at = fit.until.astype("datetime64[us]"), journal.events.occurred_at
+    if not ((at >= model.trained_until) & (at < until)).any():
+        return model
     network = renew_network(
         model.network,
         journal,
@@ -72,8 +74,6 @@ def renew_network(
     """The network trained on, with what was known at `until`, for a part of `epochs`; `fitted` stays as it is."""
     events, since = journal.events, fitted.trained_until
     rows = np.flatnonzero(events.occurred_at < until)
-    if not (events.occurred_at[rows] >= since).any():
-        return FittedNetwork(fitted.items, fitted.steps, fitted.network, until, fitted.epochs)
     counts = np.bincount(events.columns["item"][rows], minlength=len(journal.catalogue))
     renewed = _grown(fitted, journal, counts, rows, until)
 
