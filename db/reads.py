@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from db import failures
 from db.convert import as_text
 from db.engines import SESSION, STATEMENT_SECONDS, Warehouse
+from db.interruption import interruptible
 from db.mapping import ResolvedColumn, ResolvedSource, first_line
 from db.sqlite_files import adbc_turn
 from forecasting.schema import DataError, Kind
@@ -78,6 +79,7 @@ def _sqlite(resolved: ResolvedSource, warehouse: Warehouse) -> Iterator[pa.Recor
         cursor = stack.enter_context(connection.cursor())
         cursor.execute(f"pragma busy_timeout = {STATEMENT_SECONDS * 1000}")  # others may write, or recover from a crash
         cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)})
+        stack.enter_context(interruptible(cursor.adbc_cancel))
         cursor.execute(sql)
         reader = stack.enter_context(cursor.fetch_record_batch())
         for number, batch in enumerate(reader):
@@ -142,6 +144,7 @@ def _postgresql(resolved: ResolvedSource, warehouse: Warehouse) -> Iterator[pa.R
             yield from _stream(resolved)
             return
         dialect = postgresql.dialect(paramstyle="named")
+        stack.enter_context(interruptible(cursor.adbc_cancel))
         cursor.execute(str(_postgresql_statement(resolved).compile(dialect=dialect, compile_kwargs=_LITERAL)))
         reader = stack.enter_context(cursor.fetch_record_batch())
         for batch in reader:

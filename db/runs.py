@@ -122,7 +122,10 @@ def record_metrics(warehouse: Warehouse, run_id: str, metrics: Iterable[Metric])
     with warehouse.writing() as connection:
         state = connection.scalar(sa.select(RUNS.c.state).where(RUNS.c.run_id == run_id))
         if state != "running":
-            raise ClaimLost(f"run {run_id} is {state or 'unknown'}: no figures can be added to it.")
+            raise ClaimLost(
+                f"run {run_id} is {state or 'unknown'}: its slot was taken over by another worker, which counts.",
+                remedy="See `forecasting status`.",
+            )
         if rows:
             connection.execute(sa.insert(RUN_METRICS), rows)
 

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from forecasting import __version__
+from forecasting.app import stopping
 from forecasting.app.console import Console
 from forecasting.app.logs import catch_threads
 from forecasting.app.options import global_options
@@ -158,6 +159,7 @@ def cli(context: click.Context) -> None:
 def main() -> None:
     """Entry point of the program."""
     signal.signal(signal.SIGTERM, terminate)
+    stopping.listen()
     catch_threads()
     cli(prog_name="forecasting")
 

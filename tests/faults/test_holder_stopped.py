@@ -53,7 +53,7 @@ def test_a_stopped_holder_publishes_nothing(program: Program, start: Start, monk
                 assert now.running_claims == 0
                 if other.returncode == 0:
                     taken_over += 1
-                    assert holder.returncode == 1 and "taken over by another" in stderr
+                    assert holder.returncode == 1 and "taken over by another worker" in stderr
                     assert (now.run, now.alerts, now.forecasts) == (between.run, between.alerts, between.forecasts)
                 else:  # the holder had published, or held the database
                     assert other.returncode == 5 or (other.returncode == 1 and "is locked" in said)
