@@ -12,6 +12,7 @@ import logging
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,15 @@ from db.identifiers import new_identifier
 from db.quarantine import TooManyBadRows
 from db.raising import Raised
 from forecasting import artifacts
-from forecasting.app import alerting, keeping, reporting
+from forecasting.app import alerting, keeping, reporting, stopping
 from forecasting.app.console import log_run
 from forecasting.app.deciding import Decision, decide, options_of
 from forecasting.app.hindsight import model_of_its_time
+from forecasting.app.profiling import PROFILE, data_drift, kept_profile, profile_of
 from forecasting.app.provenance import code_version
 from forecasting.app.reading import Reader, Reading, read
 from forecasting.app.request import RunRequest, RunResult
+from forecasting.app.retraining import drift_metrics
 from forecasting.app.workspace import Workspace
 from forecasting.gate import MODEL
 from forecasting.pipeline import Progress, publication_rows
@@ -65,7 +68,8 @@ def run(workspace: Workspace, request: RunRequest, progress: Progress, *, reader
                 "notes": list(request.notes),  # a page drawn later says them too
             },
         )
-        with log_run(run_id), _closed_on_failure(workspace, results, claim, run_id):
+        interrupted = partial(runs.fail, results, claim, run_id, "Interrupted", exit_code=int(ExitCode.ERROR))
+        with log_run(run_id), stopping.in_time(interrupted), _closed_on_failure(workspace, results, claim, run_id):
             result = _publish(workspace, results, task, request, claim, run_id, progress, reader)
             done = "published" if result.published else "kept beside what is published"
             log.info("%s: %d rows as of %s, by %s", done, sum(result.rows.values()), request.as_of, result.subject)
@@ -154,15 +158,25 @@ def _decide(
         champion = model_of_its_time(results, task, request)
     else:
         champion = models.champion(results, request.task)
-    return decide(
+    settings = workspace.configuration.settings
+    sources = task.needs(), reading.extraction.tables, request.as_of
+    drift = data_drift(*sources, champion, settings.drift_limit)
+    decision = decide(
         task,
         reading.dataset,
         request,
         champion,
-        seed=workspace.configuration.settings.seed,
+        seed=settings.seed,
         checkpoint=_checkpoint(workspace, request) if keep_checkpoint else None,
         progress=progress,
+        drift=drift,
     )
+    # a model that goes on learning is still measured by the data of its fit in full
+    if decision.warm_from:
+        profile = kept_profile(champion)
+    else:
+        profile = profile_of(*sources).document() if decision.model else None
+    return dataclasses.replace(decision, metrics=(*decision.metrics, *drift_metrics(drift)), profile=profile)
 
 
 def _read_and_quarantine(
@@ -202,7 +216,7 @@ def _store_model(
         uri=str(directory),
         sha256=sha256,
         run_id=run_id,
-        config={"options": json.loads(json.dumps(dataclasses.asdict(decision.options)))},
+        config={"options": json.loads(json.dumps(dataclasses.asdict(decision.options))), PROFILE: decision.profile},
         recipe={"epochs": model.recipe.epochs, "learnt": dict(model.recipe.learnt)},
         warm_from=decision.warm_from,
         fully_trained_until=_aware(decision.fully_trained_until) if decision.warm_from else None,
