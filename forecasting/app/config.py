@@ -80,6 +80,12 @@ class Settings:
     retrain_after_days: Annotated[float, Field(ge=0)] = field(
         default=7.0, metadata={"help": "age of the champion from which `--retrain auto` trains anew"}
     )
+    drift_limit: Annotated[float, Field(ge=0)] = field(
+        default=0.25,
+        metadata={
+            "help": "Population Stability Index from which a column has drifted and a full training is due; 0: none"
+        },
+    )
     lease_seconds: Annotated[float, Field(ge=5)] = field(
         default=120.0, metadata={"help": "how long a run that went silent keeps its slot"}
     )

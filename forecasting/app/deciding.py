@@ -39,7 +39,8 @@ class Decision:
     """Who forecasts, and why. `options`: those of the task that forecasts (the champion's may differ from today's).
     `model`: the model fitted in this run, None where nothing was fitted for publication. `champion_id`: the stored
     model in use. `warm_from`: the stored model that `model` went on learning from, None where it was fitted from
-    scratch; `fully_trained_until`: datetime64[us], of the fit from scratch in its line."""
+    scratch; `fully_trained_until`: datetime64[us], of the fit from scratch in its line.
+    `profile`: what the data were like then (`forecasting.profiles`), to be kept with `model`."""
 
     forecaster: Forecaster
     subject: str
@@ -50,6 +51,7 @@ class Decision:
     champion_id: str | None = None
     warm_from: str | None = None
     fully_trained_until: Instant | None = None
+    profile: Mapping[str, Any] | None = None
 
     @property
     def fallback(self) -> bool:

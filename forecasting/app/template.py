@@ -12,6 +12,7 @@ TEMPLATE = """\
 # keep_runs = 30                 # published runs kept for each task           (FORECASTING_KEEP_RUNS)
 # keep_artifacts = 10            # models kept for each task                   (FORECASTING_KEEP_ARTIFACTS)
 # retrain_after_days = 7         # `--retrain auto` trains anew at this age    (FORECASTING_RETRAIN_AFTER_DAYS)
+# drift_limit = 0.25             # ... and where data drift (PSI) by more; 0: no (FORECASTING_DRIFT_LIMIT)
 # stale_after_hours = 36         # `status` calls a task without a job stale   (FORECASTING_STALE_AFTER_HOURS)
 # currency = "€"                 # shown before amounts in reports             (FORECASTING_CURRENCY)
 
