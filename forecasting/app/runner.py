@@ -12,7 +12,6 @@ import logging
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from db.identifiers import new_identifier
 from db.quarantine import TooManyBadRows
 from db.raising import Raised
 from forecasting import artifacts
-from forecasting.app import alerting, keeping, reporting, stopping
+from forecasting.app import alerting, keeping, reporting
 from forecasting.app.console import log_run
 from forecasting.app.deciding import Decision, decide, options_of
 from forecasting.app.hindsight import model_of_its_time
@@ -68,8 +67,7 @@ def run(workspace: Workspace, request: RunRequest, progress: Progress, *, reader
                 "notes": list(request.notes),  # a page drawn later says them too
             },
         )
-        interrupted = partial(runs.fail, results, claim, run_id, "Interrupted", exit_code=int(ExitCode.ERROR))
-        with log_run(run_id), stopping.in_time(interrupted), _closed_on_failure(workspace, results, claim, run_id):
+        with log_run(run_id), _closed_on_failure(workspace, results, claim, run_id):
             result = _publish(workspace, results, task, request, claim, run_id, progress, reader)
             done = "published" if result.published else "kept beside what is published"
             log.info("%s: %d rows as of %s, by %s", done, sum(result.rows.values()), request.as_of, result.subject)
