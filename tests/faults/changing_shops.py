@@ -28,8 +28,8 @@ from forecasting.schema import SOURCES, Kind
 
 TASKS = ("demand", "recommendation", "churn", "completion")
 
-DAYS = 6
-"""Of history: too few to judge anything."""
+DAYS = {"completion": 18}
+"""Of history: too few to judge anything. 6 where no more are said."""
 
 TYPES: Mapping[str, Mapping[Kind, str]] = {
     "sqlite": {
@@ -71,16 +71,17 @@ class Shown:
 
 
 class ChangingShop:
-    """The shop of one task, and the program that reads it. `named`: the configuration names every column."""
+    """The shop of one task, and the program that reads it. `named`: the configuration names every column. `days`: of
+    history before the first night."""
 
-    def __init__(self, task: str, program: Program, *, named: bool = True):
+    def __init__(self, task: str, program: Program, *, named: bool = True, days: int | None = None):
         self.task, self.program, self.named = task, program, named
         self.shell = Shell(program)
         self.results = open_warehouse(program.url)
         on_sqlite = program.url.startswith("sqlite")
         self.url = f"sqlite:///{program.directory / 'shop.db'}" if on_sqlite else program.url
         self.warehouse = open_warehouse(self.url, name="shop")
-        self.tables, self.first_night = _tables(task)
+        self.tables, self.first_night = _tables(task, days or DAYS.get(task, 6))
         self.columns = {source: self._columns(source) for source in self.tables}
         for source in self.tables:
             self._keep(source)
@@ -173,14 +174,14 @@ def published(results: Warehouse, task: str) -> dict[str, list[tuple[Any, ...]]]
     return found
 
 
-def _tables(task: str) -> tuple[dict[str, pa.Table], np.datetime64]:
+def _tables(task: str, days: int) -> tuple[dict[str, pa.Table], np.datetime64]:
     """The example's sources, cut off some nights after its first days, and the first night."""
     task_class = task_classes()[task]
     example = task_class.example()
     needs = task_class(example.options).needs()
     main = next(need.source for need in needs if need.main)
     begin = arrow_instants(example.sources[main][SOURCES[main].clock or ""]).min().astype("datetime64[D]")
-    last = (begin + DAYS + 4).astype("datetime64[us]").item()
+    last = (begin + days + 4).astype("datetime64[us]").item()
     end = pa.scalar(last, pa.timestamp("us")).cast(pa.timestamp("us", "UTC"))
     tables = {}
     for source, rows in example.sources.items():
@@ -191,7 +192,7 @@ def _tables(task: str) -> tuple[dict[str, pa.Table], np.datetime64]:
             tables[source] = early if len(early) else rows
     for source, columns in _FURTHER.get(task, {}).items():
         tables[source] = pa.table({name: _typed(values) for name, values in columns.items()})
-    return {source: rows for source, rows in tables.items() if len(rows)}, begin + DAYS
+    return {source: rows for source, rows in tables.items() if len(rows)}, begin + days
 
 
 def _typed(values: list[Any]) -> pa.Array:
