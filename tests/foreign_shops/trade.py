@@ -15,7 +15,7 @@ CITIES = {"BE": (52.5, 13.4), "BY": (48.1, 11.6), "HH": (53.6, 10.0), "SN": (51.
 class Trade:
     """Naive local times, NaT where it has not come to that.
 
-    `orders`: n (1001, ...), customer, placed, paid, shipped, delivered, promised (a midnight), cancelled, total, region.
+    `orders`: n, customer, placed, paid, shipped, delivered, promised (a midnight), cancelled, total, region.
     `lines`: order, position, item, units, price. `items`: n, title, category, brand, price, weight, introduced.
     `customers`: n, name, joined, region. `clicks`: customer, session, item, what, at. `stock`: item, place, at, left.
     """

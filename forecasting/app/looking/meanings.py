@@ -60,8 +60,8 @@ def _meaning(phrases: str, at_home: str = "", against: str = "") -> Meaning:
 _PEOPLE = "CUSTOMER SHIPTO OTHER_ADDRESS"
 
 TABLES: Mapping[str, Meaning] = {
-    "customers": _meaning("CUSTOMER", against="ORDER LINE EMPLOYEE"),
-    "items": _meaning("ITEM", against="ORDER CART STOCK LINE LOCATION CATEGORY EVENT"),
+    "customers": _meaning("CUSTOMER", "LOCATION", "ORDER LINE EMPLOYEE"),
+    "items": _meaning("ITEM", "LOCATION", "ORDER CART STOCK LINE CATEGORY EVENT"),
     "locations": _meaning("LOCATION", against="STOCK ITEM ORDER CUSTOMER"),
     "interactions": _meaning(
         "CLICK, EVENT .85, EVENT CLICK, EVENT CUSTOMER .9, EVENT SESSION .95, ITEM CLICK, CLICK SESSION",
@@ -69,7 +69,9 @@ TABLES: Mapping[str, Meaning] = {
         "ORDER CALENDAR",
     ),
     "orders": _meaning(
-        "ORDER", "ORDER CUSTOMER", "LINE ITEM SUPPLIER RETURNED CART STATUS HISTORY PAYMENT SHIPMENT SHIPPED COST STOCK"
+        "ORDER",
+        "ORDER CUSTOMER LOCATION",
+        "LINE ITEM SUPPLIER RETURNED CART STATUS HISTORY PAYMENT SHIPMENT SHIPPED COST STOCK",
     ),
     "order_events": _meaning(
         "ORDER STATUS HISTORY, ORDER EVENT, ORDER HISTORY, ORDER STATUS EVENT, STATUS HISTORY .8, ORDER STATUS .6, "
@@ -79,7 +81,7 @@ TABLES: Mapping[str, Meaning] = {
     ),
     "order_lines": _meaning(
         "ORDER LINE, ORDER ITEM, LINE .7, ORDER ITEM LINE, ITEM LINE",
-        "ORDER ITEM",
+        "ORDER ITEM LOCATION",
         "CART RETURNED SHIPMENT SHIPPED STATUS HISTORY",
     ),
     "sales": _meaning("TIME ORDER, ORDER ITEM TIME, ORDER .6", "ORDER ITEM LOCATION DAYS", "LINE STATUS HISTORY CART"),

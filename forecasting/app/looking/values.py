@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -67,7 +68,8 @@ def held(column: SeenColumn, values: Sequence[Any], now: dt.datetime) -> Held:
         return Held(len(values), empty, readable={})
     texts = [str(value) for value in there]
     array = _array(there)
-    readable = {kind: _share(array, kind) for kind in (Kind.NUMBER, Kind.TIMESTAMP, Kind.ID)}
+    tried = [Kind.NUMBER, Kind.ID, *([Kind.TIMESTAMP] if _may_be_times(there) else [])]
+    readable = {Kind.TIMESTAMP: 0.0} | {kind: _share(array, kind) for kind in tried}
     times = convert(array, Kind.TIMESTAMP)[0] if readable[Kind.TIMESTAMP] >= _READABLE else None
     latest = None if times is None else pa.compute.max(times).as_py()
     distinct = set(texts)
@@ -130,6 +132,12 @@ def facts(table: SeenTable, rows: Mapping[str, Sequence[Any]] | None, now: dt.da
     if rows is None:
         return {}
     return {column.name: held(column, rows[column.name], now) for column in table.columns}
+
+
+def _may_be_times(values: Sequence[Any]) -> bool:
+    """Whether it is worth the trouble to read them as times: the first few begin like a date, or are of another type
+    than text and integers."""
+    return any(not isinstance(one, str | int) or re.match(r"\s*\d{4}-?\d\d-?\d\d", str(one)) for one in values[:10])
 
 
 def _epoch(values: Sequence[Any]) -> int:
