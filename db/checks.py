@@ -162,6 +162,10 @@ def _broken(values: pa.Array, column: Column, clock: int) -> Iterable[tuple[str,
             yield f"is below {column.minimum:g}", _mask(pc.less(values, column.minimum))
         if column.maximum is not None and limits["max"] is not None and limits["max"] > column.maximum:
             yield f"is above {column.maximum:g}", _mask(pc.greater(values, column.maximum))
+    if column.longest is not None and pa.types.is_dictionary(values.type) and len(values.dictionary):
+        long = pc.greater(pc.binary_length(values.dictionary), column.longest)
+        if pc.any(long).as_py():
+            yield f"is longer than {column.longest} bytes", _mask(long.take(values.indices))
     if column.choices and len(values.dictionary):
         other = pc.invert(pc.is_in(values.dictionary, value_set=pa.array(column.choices)))
         if pc.any(other).as_py():

@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from forecasting.schema.declarations import Column, Kind, Source
 
 
+KEY_BYTES = 1000
+"""Two of them and the run's id fit into an index of every database (PostgreSQL: 2704 bytes)."""
+
+
 def _place(prefix: str = "") -> tuple[Column, ...]:
     return (
         Column(f"{prefix}latitude", Kind.NUMBER, required=False, minimum=-90, maximum=90),
@@ -15,7 +19,7 @@ def _place(prefix: str = "") -> tuple[Column, ...]:
 
 
 def _id(name: str, *, required: bool = True, refers_to: str | None = None, description: str = "") -> Column:
-    return Column(name, Kind.ID, required, refers_to=refers_to, description=description)
+    return Column(name, Kind.ID, required, refers_to=refers_to, description=description, longest=KEY_BYTES)
 
 
 _SOURCES = (
@@ -24,7 +28,7 @@ _SOURCES = (
         (
             _id("customer_id"),
             Column("signed_up_at", Kind.TIMESTAMP, required=False),
-            Column("region", Kind.TEXT, required=False),
+            Column("region", Kind.TEXT, required=False, longest=KEY_BYTES),
             *_place(),
         ),
         key=("customer_id",),
@@ -46,7 +50,7 @@ _SOURCES = (
     ),
     Source(
         "locations",
-        (_id("location_id"), Column("region", Kind.TEXT, required=False), *_place()),
+        (_id("location_id"), Column("region", Kind.TEXT, required=False, longest=KEY_BYTES), *_place()),
         key=("location_id",),
         description="one row per shop or warehouse",
     ),
@@ -73,7 +77,7 @@ _SOURCES = (
             Column("cancelled_at", Kind.TIMESTAMP, required=False),
             _id("origin_id", required=False),
             *_place("origin_"),
-            Column("destination_region", Kind.TEXT, required=False),
+            Column("destination_region", Kind.TEXT, required=False, longest=KEY_BYTES),
             *_place("destination_"),
             Column("value", Kind.NUMBER, required=False),
         ),
@@ -85,7 +89,7 @@ _SOURCES = (
         "order_events",
         (
             _id("order_id", refers_to="orders"),
-            Column("status", Kind.TEXT),
+            Column("status", Kind.TEXT, longest=KEY_BYTES),
             Column("occurred_at", Kind.TIMESTAMP),
         ),
         clock="occurred_at",
@@ -151,7 +155,7 @@ _SOURCES = (
         (
             Column("date", Kind.DATE, future=True),
             Column("event", Kind.TEXT),
-            Column("region", Kind.TEXT, required=False),
+            Column("region", Kind.TEXT, required=False, longest=KEY_BYTES),
             Column("kind", Kind.TEXT, required=False),
         ),
         clock="date",
@@ -162,7 +166,7 @@ _SOURCES = (
         (
             Column("date", Kind.DATE, future=True),
             _id("location_id", required=False, refers_to="locations"),
-            Column("region", Kind.TEXT, required=False),
+            Column("region", Kind.TEXT, required=False, longest=KEY_BYTES),
             Column("temperature", Kind.NUMBER, required=False),
             Column("precipitation", Kind.NUMBER, required=False, minimum=0),
             Column("condition", Kind.TEXT, required=False),
