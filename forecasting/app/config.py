@@ -19,6 +19,7 @@ from pydantic import AfterValidator, Field
 
 from forecasting.app.channels.configuration import ChannelConfig, channel_config, variables
 from forecasting.app.cron import Cron
+from forecasting.app.names import LONGEST, check_name
 from forecasting.app.slots import IntervalSchedule, schedule_of
 from forecasting.app.validation import build, did_you_mean
 from forecasting.schema import ConfigurationError
@@ -305,6 +306,8 @@ def _named(tables: Mapping[str, Any], kind: str, label: str) -> list[tuple[str, 
                 f"{label}: [{kind}] holds {name!r}, which is no table.",
                 remedy=f"Write [{kind}.NAME] and keys below it.",
             )
+        shown = name if len(name) <= LONGEST else f"{name[:LONGEST]}..."
+        check_name(name, f"{label}: [{kind}] holds {shown!r}", path=kind == "tasks")
     return list(tables.get(kind, {}).items())
 
 

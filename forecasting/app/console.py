@@ -24,7 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from forecasting import __version__
-from forecasting.app.logs import LogFormat, LogLines, install, log_context, log_run
+from forecasting.app.logs import LogFormat, LogLines, install, log_context, log_run, one_line
 from forecasting.app.scrubbing import Scrubber
 from forecasting.schema import ForecastingError
 
@@ -70,7 +70,7 @@ class Console:
     def say(self, text: str = "", *, style: str = "") -> None:
         """A line for a person on stdout, on a terminal in a colour; silent with --json and --quiet."""
         if not self.json_output and not self.quiet:
-            self._out.print(Text(self.scrubber.scrub(text), style=style))
+            self._out.print(Text(visible(self.scrubber.scrub(text)), style=style))
 
     def raw(self, text: str) -> None:
         """Text in a format of its own on stdout, as it is."""
@@ -82,14 +82,14 @@ class Console:
         if self.json_output:
             return
         if title:
-            self._out.print(title, style="bold", markup=False)
+            self._out.print(Text(one_line(title), style="bold"))
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         for index, name in enumerate(columns):
             values = [_bare(row[index]) for row in rows]
             numeric = any(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
             table.add_column(name, justify="right" if numeric else "left", overflow="fold")
         for row in rows:
-            cells = [(self.scrubber.scrub(show(_bare(value))), getattr(value, "style", "")) for value in row]
+            cells = [(one_line(self.scrubber.scrub(show(_bare(value)))), getattr(value, "style", "")) for value in row]
             table.add_row(*(Text(text, style=style) for text, style in cells))
         self._out.print(table)
 
@@ -99,7 +99,9 @@ class Console:
             return
         self._written = True
         document = {"version": VERSION, "command": command, **self.scrubber.scrub_document(_plain(content))}
-        self._stdout.write(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+        text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+        # half a surrogate pair, as a command line of broken bytes has it, is written as JSON's own escape
+        self._stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8"))
         self._stdout.flush()
 
     def error(self, message: str) -> None:
@@ -153,6 +155,13 @@ class Console:
 
 def _bare(value: Any) -> Any:
     return value.value if isinstance(value, Coloured) else value
+
+
+def visible(text: str) -> str:
+    """Text that cannot command a terminal: what is no sign and no end of a line is shown as a replacement for one."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() or sign == "\n" else "\N{REPLACEMENT CHARACTER}" for sign in text)
 
 
 def show(value: Any) -> str:
