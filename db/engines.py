@@ -125,8 +125,9 @@ class Warehouse:
         try:
             connection = self.engine.connect()
         except OperationalError as error:
-            if self._reached.is_set():
-                raise failures.told(error, self.place) or error from error
+            told = failures.told(error, self.place)
+            if self._reached.is_set() or isinstance(told, failures.Full):
+                raise told or error from error
             raise ConfigurationError(
                 f"warehouse {self.name!r} ({self.address}) cannot be reached: {first_line(error)}.",
                 remedy="Check its url in [warehouses] of forecasting.toml, and that the database is running.",

@@ -49,7 +49,7 @@ class OutcomeUnknown(ForecastingError):
 
 
 class Full(ForecastingError):
-    """No space is left where the database keeps its files. Nothing of the transaction was kept."""
+    """No space is left where the database keeps its files, or the drive fails. Nothing of the transaction was kept."""
 
 
 class Broken(ForecastingError):
@@ -132,7 +132,7 @@ def _of_sqlite(error: sqlite3.Error, said: str, place: str) -> ForecastingError 
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return _locked(place)
         case sqlite3.SQLITE_IOERR:
-            return Broken(
+            return Full(
                 f"{place} cannot be read or written: {said}.",
                 remedy=f"Look for a full disk or a drive that is gone. {_AGAIN}",
             )
