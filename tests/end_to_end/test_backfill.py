@@ -14,6 +14,7 @@ from shell import Shell
 from db import claims
 from db.engines import open_warehouse
 from db.extract import extract
+from forecasting.discovery import task_classes
 
 WEEK = ("--from", "2024-03-01", "--to", "2024-03-08", "--every", "2")
 OPTIONS = "[settings]\nretrain_after_days = 3\nkeep_runs = 3\n"
@@ -95,13 +96,21 @@ def test_it_goes_on_where_it_was_stopped_beside_others(shell: Shell, monkeypatch
     assert len(readings) == 1, "the sources are read once for all slots"
 
 
-def test_the_first_of_all_runs_may_be_a_backfill(shell: Shell) -> None:
+def _no_room(*arguments: Any) -> Any:
+    raise OSError("no space left on device")
+
+
+def test_the_first_of_all_runs_may_be_a_backfill(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing newer is published its slots are; the next night trains a champion of its own."""
     for line, words in (
         (["--from", "2024-03-08", "--to", "2024-03-01"], "must lie before"),
         (["--from", "2024-03-08", "--to", "2124-03-01", "--every", "900"], "future"),
     ):
         assert words in shell.document("backfill", "idle", *line, code=2)["error"]["message"]
+    with monkeypatch.context() as broken:
+        broken.setattr(task_classes()["idle"], "fit", _no_room)
+        tried = shell.document("backfill", "idle", *WEEK, code=1)
+    assert (days(tried, "failed"), days(tried, "due")) == ([1, 3, 5], [7]), "three in a row are enough"
     never = shell.document("backfill", "idle", *WEEK, "--every", "7", "--retrain", "never", code=2)
     assert days(never, "failed") == [1] and "No model of these options" in never["slots"][0]["error"]["message"]
 

@@ -80,7 +80,7 @@ def command(workspace: Workspace, **options: Any) -> ExitCode:
             "slots": [_document(filled) for filled in result.slots],
             "reports": result.reports,
             "deliveries": deliveries.document,
-            "error": _error(result),
+            **_error(result),
             "exit_code": int(result.exit_code),
         },
     )
@@ -115,8 +115,10 @@ def _document(filled: Filled) -> dict[str, Any]:
     }
 
 
-def _error(result: Backfill) -> dict[str, str] | None:
-    return {"message": result.problem.message, "remedy": result.problem.remedy} if result.problem else None
+def _error(result: Backfill) -> dict[str, Any]:
+    if result.problem is None:
+        return {}
+    return {"error": {"message": result.problem.message, "remedy": result.problem.remedy}}
 
 
 def _day(instant: Any) -> str:

@@ -191,7 +191,7 @@ def _facts(found: Lineage) -> list[tuple[str, str]]:
         ("options", str(dict((model.config or {}).get("options", {})))),
         *(("renewed from", one.model_id) for one in found.line),
         *(("crowned", f"{reign.crowned_at:%Y-%m-%d %H:%M} UTC by {_cause(reign)}") for reign in found.reigns),
-        ("used by", f"{found.runs:,} runs{', one of them published' if found.published else ''}"),
+        ("used by", f"{found.runs:,} run{'' if found.runs == 1 else 's'}{', published' if found.published else ''}"),
     ]
     if trained_by is not None and (run is None or trained_by.run_id != run.run_id):
         facts += [("trained in", f"run {trained_by.run_id} as of {trained_by.as_of:%Y-%m-%d %H:%M} UTC")]
