@@ -100,7 +100,7 @@ def _line(filled: Filled) -> str:
 def _sum(request: BackfillRequest, result: Backfill) -> str:
     words = {"made": "made", "done": "done before", "running": "running elsewhere", "failed": "failed", "due": "due"}
     found = [f"{result.count(state):,} {words[state]}" for state in words if result.count(state)]  # type: ignore[arg-type]
-    return f"{request.task}: {len(result.slots):,} slots, {', '.join(found)}"
+    return f"{request.task}: {len(result.slots):,} slot{'s' * (len(result.slots) > 1)}, {', '.join(found)}"
 
 
 def _document(filled: Filled) -> dict[str, Any]:
