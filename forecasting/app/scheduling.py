@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing.process import BaseProcess
@@ -57,11 +57,14 @@ class Started:
 @dataclass
 class Scheduler:
     """The jobs of a configuration, and the workers that this process has started for them. `options`: global options
-    of the command line, which workers get too."""
+    of the command line, which workers get too; `at_a_time`: how many of them work beside each other; `clock`: tells the
+    time, aware; `codes`: how slots ended."""
 
     workspace: Workspace
     options: Sequence[str] = ()
     at_a_time: int = 2
+    clock: Callable[[], datetime] = now
+    start_worker: Callable[[Sequence[str], str], BaseProcess] = workers.start
     codes: list[ExitCode] = field(default_factory=list)
     running: dict[str, Started] = field(default_factory=dict)
 
@@ -79,7 +82,6 @@ class Scheduler:
         self.results: Warehouse = self.workspace.results()
         self.stopping = threading.Event()
         self._lock = threading.RLock()
-        self._clock = now
         self._wakes: BackgroundScheduler | None = None
         self._again: dict[str, datetime] = {}
 
@@ -97,8 +99,12 @@ class Scheduler:
     def run_once(self) -> None:
         """Do what is owed at this moment, what others wait for first, and return; what is to be tried again later or
         becomes due meanwhile is left."""
-        moment = now()
-        self._clock = lambda: moment
+        moment = self.clock()
+        self.clock = lambda: moment
+        self.work_off()
+
+    def work_off(self) -> None:
+        """Do what is owed by the clock, one after the other."""
         self.look()
         while True:
             with self._lock:
@@ -162,7 +168,7 @@ class Scheduler:
             self._start(name, found.start)
 
     def _owed(self, name: str) -> Owed:
-        moment = self._clock()
+        moment = self.clock()
         ledgers = {}
         for one in (name, *self.jobs[name][0].after):
             rows = job_runs.latest(self.results, one, limit=_ROWS)
@@ -186,7 +192,7 @@ class Scheduler:
             return
         arguments = [*self.options, "run", "--job", name, "--slot", slot.isoformat(), "--fence", str(claim.fence)]
         try:
-            process = workers.start(arguments, name=f"job {name}")
+            process = self.start_worker(arguments, f"job {name}")
         except OSError as failure:
             claim.release("failed")
             raise ForecastingError(f"no worker could be started: {failure.strerror}") from failure
