@@ -96,10 +96,10 @@ class LogLines:
             self._print(Text(json.dumps(line, ensure_ascii=True)))  # ASCII: any terminal, any collector
             return
         time = moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        fields = "".join(f" {name}={value}" for name, value in _fields.get().items())
-        head = f"{time} {level:<7} run={current_run() or OUTSIDE}{fields}"
+        head = f"{time} {level:<7} run={current_run() or OUTSIDE}"
+        words = " ".join([*(f"{name}={value}" for name, value in _fields.get().items()), said])
         quiet = level in ("DEBUG", "INFO")
-        self._print(Text(one_line(self._scrubber.scrub(f"{head} {said}")), style="dim" if quiet else ""))
+        self._print(Text(f"{head} {one_line(self._scrubber.scrub(words))}", style="dim" if quiet else ""))
 
     def error(self, message: str) -> None:
         """The line with which a command ends badly."""

@@ -195,16 +195,19 @@ def _duration(run: Run | None) -> float | None:
     return None if run is None or run.finished_at is None else (run.finished_at - run.started_at).total_seconds()
 
 
-class _Known(Collector):
+class Known(Collector):
+    """The metrics of a status that is known already."""
+
     def __init__(self, found: Status | None):
         self._found = found
 
     def collect(self) -> Iterable[Metric]:
+        """All of them."""
         return list(families(self._found))
 
 
 def _write(workspace: Workspace, file: str, found: Status | None) -> None:
-    text = generate_latest(registry(_Known(found)))
+    text = generate_latest(registry(Known(found)))
     if file == "-":
         workspace.console.raw(text.decode())
         return

@@ -7,13 +7,15 @@ import io
 import json
 import logging
 import sys
+import threading
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecasting.app.console import Console, log_run, show
+from forecasting.app.console import Console, log_context, log_run, show
+from forecasting.app.logs import catch_threads
 from forecasting.app.scrubbing import Scrubber
 
 
@@ -117,3 +119,61 @@ def test_no_bar_is_drawn_where_stderr_is_no_terminal(monkeypatch: pytest.MonkeyP
     with Console().progress() as progress:
         progress("training", 1, 2)
     assert stderr.getvalue() == ""
+
+
+def test_log_lines_in_json_are_one_object_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What libraries log and Python warns of comes the same way, and so does the error that ends a command."""
+    stderr = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    monkeypatch.setenv("FORECASTING_LOG_FORMAT", "json")
+    console = Console(level="debug")
+    console.scrubber.hide('hunter"2x')
+    log = logging.getLogger("db.engines")
+    with log_run("run-7"), log_context(job="nightly", slot=None, channel='hunter"2x'):
+        with log_context(slot="2024-05-01T02:00:00Z"):
+            log.info('a\nb "c" :smile: [bold]%s[/]', 'hunter"2x')
+        log.info("later")
+        elsewhere = threading.Thread(target=lambda: logging.getLogger("library").warning("from a thread"))
+        elsewhere.start()
+        elsewhere.join()
+    logging.getLogger("py.warnings").warning("old")
+    console.error("It went wrong.")
+    with console.progress() as progress:
+        progress("training", 1, 2)
+    lines = [json.loads(line) for line in stderr.getvalue().splitlines()]
+    times = [dt.datetime.fromisoformat(line.pop("time")) for line in lines]
+    assert times == sorted(times) and all(time.utcoffset() == dt.timedelta() for time in times)
+    base = {"level": "info", "logger": "db.engines", "run_id": "run-7", "job": "nightly", "channel": "***"}
+    assert lines == [
+        {**base, "slot": "2024-05-01T02:00:00Z", "message": 'a\nb "c" :smile: [bold]***[/]'},
+        {**base, "message": "later"},
+        {"level": "warning", "logger": "library", "run_id": "run-7", "message": "from a thread"},
+        {"level": "warning", "logger": "py.warnings", "run_id": None, "message": "old"},
+        {"level": "error", "logger": "forecasting", "run_id": None, "message": "It went wrong."},
+    ]
+
+
+def test_a_thread_belongs_to_no_run_where_several_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    stderr = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    Console()
+    with log_run("run-7"), log_run("run-8"), log_context(job="nightly"):
+        elsewhere = threading.Thread(target=lambda: logging.getLogger("library").warning("from a thread"))
+        elsewhere.start()
+        elsewhere.join()
+        logging.getLogger("db").warning("from here, \x1b[31mred\x07\nand new")
+    first, second = stderr.getvalue().splitlines()
+    assert first.endswith("WARNING run=- from a thread")
+    assert second.endswith("WARNING run=run-8 job=nightly from here, \ufffd[31mred\ufffd and new")
+
+
+def test_a_thread_that_fails_is_a_log_line_without_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    stderr = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    Console().scrubber.hide("hunter2x")
+    catch_threads()
+    elsewhere = threading.Thread(target=lambda: {}["hunter2x"], name="heartbeat")
+    elsewhere.start()
+    elsewhere.join()
+    assert stderr.getvalue().endswith("ERROR   run=- heartbeat failed: KeyError: '***'\n")
