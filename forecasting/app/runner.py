@@ -12,6 +12,7 @@ import logging
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from db.identifiers import new_identifier
 from db.quarantine import TooManyBadRows
 from db.raising import Raised
 from forecasting import artifacts
-from forecasting.app import alerting, keeping, reporting
+from forecasting.app import alerting, keeping, reporting, stopping
 from forecasting.app.console import log_run
 from forecasting.app.deciding import Decision, decide, options_of
 from forecasting.app.hindsight import model_of_its_time
@@ -53,21 +54,23 @@ def run(workspace: Workspace, request: RunRequest, progress: Progress, *, reader
         results, request.task, _aware(request.slot), lease_seconds=settings.lease_seconds, force=request.force
     )
     with claim.heartbeat():
-        run_id = runs.start(
-            results,
-            claim,
-            as_of=_aware(request.as_of),
-            trigger=request.trigger,
-            code_version=code_version(type(task)),
-            config={
-                "task": request.task,
-                "type": task.spec.name,
-                "options": options_of(task),
-                "seed": settings.seed,
-                "notes": list(request.notes),  # a page drawn later says them too
-            },
-        )
-        with log_run(run_id), _closed_on_failure(workspace, results, claim, run_id):
+        with _freed_on_failure(claim):
+            run_id = runs.start(
+                results,
+                claim,
+                as_of=_aware(request.as_of),
+                trigger=request.trigger,
+                code_version=code_version(type(task)),
+                config={
+                    "task": request.task,
+                    "type": task.spec.name,
+                    "options": options_of(task),
+                    "seed": settings.seed,
+                    "notes": list(request.notes),  # a page drawn later says them too
+                },
+            )
+        interrupted = partial(runs.fail, results, claim, run_id, "Interrupted", exit_code=int(ExitCode.ERROR))
+        with log_run(run_id), stopping.in_time(interrupted), _closed_on_failure(workspace, results, claim, run_id):
             result = _publish(workspace, results, task, request, claim, run_id, progress, reader)
             done = "published" if result.published else "kept beside what is published"
             log.info("%s: %d rows as of %s, by %s", done, sum(result.rows.values()), request.as_of, result.subject)
@@ -230,6 +233,17 @@ def _tidy(workspace: Workspace, results: Warehouse, task: Task, task_name: str) 
         keeping.clear_artifacts(results, task_name, settings.keep_artifacts)
     except ForecastingError as failure:
         log.warning("Old runs could not be removed: %s", failure)
+
+
+@contextlib.contextmanager
+def _freed_on_failure(claim: Claim) -> Iterator[None]:
+    """Frees the slot where the run did not even begin."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(Exception):
+            claim.release("failed")
+        raise
 
 
 @contextlib.contextmanager
