@@ -233,7 +233,7 @@ def _open_sqlite(url: URL, name: str, role: Role) -> Warehouse:
         # A file that vanishes while it is in use is not made anew, without its tables.
         mode: Literal["rwc", "rw", "ro"] = "ro" if role == "source" else "rw" if reached.is_set() else "rwc"
         connection = sqlite_files.connect(path, mode=mode, timeout=STATEMENT_SECONDS)
-        if role == "results":
+        if role == "results" and not sqlite_files.is_read_only(path):
             connection.execute("pragma journal_mode = wal")
             connection.execute("pragma synchronous = normal")
             connection.execute("pragma foreign_keys = on")

@@ -9,6 +9,7 @@ the two only: whoever comes with the other one waits.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections import Counter
@@ -70,13 +71,23 @@ class _Connection(sqlite3.Connection):
             turn.leave("sqlite3", self._thread)
 
 
+def is_read_only(path: Path) -> bool:
+    """Whether this process may read the file and not write it."""
+    return path.exists() and not os.access(path, os.W_OK)
+
+
 def connect(path: Path, *, mode: Literal["ro", "rw", "rwc"], timeout: float) -> sqlite3.Connection:
-    """A connection through Python's library, in autocommit: transactions begin when we say so."""
+    """A connection through Python's library, in autocommit: transactions begin when we say so. A file that may not be
+    written is read as it is, also where SQLite cannot make the files beside it that it reads a WAL database with."""
+    options = f"mode={mode}"
+    if is_read_only(path):
+        beside = path.with_name(f"{path.name}-wal").exists() or os.access(path.parent, os.W_OK)
+        options = "mode=ro" if beside else "mode=ro&immutable=1"
     turn = _turn(path)
     thread = turn.enter("sqlite3", path)
     try:
         connection = sqlite3.connect(
-            f"{path.as_uri()}?mode={mode}",
+            f"{path.as_uri()}?{options}",
             uri=True,
             timeout=timeout,
             check_same_thread=False,
