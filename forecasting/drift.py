@@ -9,8 +9,9 @@ from typing import Literal
 
 import numpy as np
 
+from forecasting.column_profiles import ColumnProfile
 from forecasting.population_stability import chance, stability
-from forecasting.profiles import VOLUME_DAYS, ColumnProfile, Profile, SourceProfile
+from forecasting.profiles import VOLUME_DAYS, Profile, SourceProfile
 
 LIMIT = 0.25
 """The customary Population Stability Index from which a population is another."""

@@ -11,9 +11,10 @@ import pyarrow as pa
 
 from db.models import ModelRecord
 from forecasting import clock
+from forecasting.column_profiles import Rows
 from forecasting.columns import find, labels, present
 from forecasting.drift import Drift, population_stability
-from forecasting.profiles import Profile, Rows, profile
+from forecasting.profiles import Profile, profile
 from forecasting.schema import KNOWN_AT, SOURCES, Kind, Source, SourceNeed
 from forecasting.task import Instant
 

@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from forecasting.column_profiles import HOUR, Rows
 from forecasting.drift import Drift, population_stability, sentence
 from forecasting.population_stability import chance, share_between, stability, usual_stability
-from forecasting.profiles import HOUR, Profile, Rows, profile
+from forecasting.profiles import Profile, profile
 
 START = np.datetime64("2023-01-02", "us")
 DAY, HOUR_LONG = np.timedelta64(1, "D"), np.timedelta64(1, "h")
