@@ -72,22 +72,31 @@ class Shown:
 
 class ChangingShop:
     """The shop of one task, and the program that reads it. `named`: the configuration names every column. `days`: of
-    history before the first night."""
+    history before the first night. `own`: tables in the place of the example's, and the first night; `options`: of the
+    task."""
 
-    def __init__(self, task: str, program: Program, *, named: bool = True, days: int | None = None):
+    def __init__(
+        self,
+        task: str,
+        program: Program,
+        *,
+        named: bool = True,
+        days: int | None = None,
+        own: tuple[Mapping[str, pa.Table], np.datetime64] | None = None,
+        options: Any = None,
+    ):
         self.task, self.program, self.named = task, program, named
         self.shell = Shell(program)
         self.results = open_warehouse(program.url)
         on_sqlite = program.url.startswith("sqlite")
         self.url = f"sqlite:///{program.directory / 'shop.db'}" if on_sqlite else program.url
         self.warehouse = open_warehouse(self.url, name="shop")
-        self.tables, self.first_night = _tables(task, days or DAYS.get(task, 6))
+        self.tables, self.first_night = own or _tables(task, days or DAYS.get(task, 6))
         self.columns = {source: self._columns(source) for source in self.tables}
         for source in self.tables:
             self._keep(source)
             self.show(source)
-        options = task_classes()[task].example().options
-        self.configure(options)
+        self.configure(options or task_classes()[task].example().options)
 
     @property
     def dialect(self) -> str:
