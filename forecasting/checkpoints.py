@@ -188,6 +188,7 @@ def _expect_shapes(trainer: Trainer, best: dict[str, Tensor], optimiser: dict[st
     shapes = {name: value.shape for name, value in trainer.model.state_dict().items()}
     if best and {name: value.shape for name, value in best.items()} != shapes:
         raise ValueError("the best weights are of another model")
+    numbered = [parameter for group in trainer.optimiser.param_groups for parameter in group["params"]]
     for name, value in optimiser.items():
-        if value.shape not in ((), trainer.parameters[int(name.split("/", 1)[0])].shape):
+        if value.shape not in ((), numbered[int(name.split("/", 1)[0])].shape):
             raise ValueError(f"optimiser/{name} is of another model")
