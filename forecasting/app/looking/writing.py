@@ -198,10 +198,9 @@ def _options(template: str) -> dict[str, str]:
 def _jobs(ready: Sequence[Readiness], tasks: Mapping[str, Task]) -> str:
     able = [one.task for one in ready if one.ready] or [one.task for one in ready]
     text = "# Uncomment what `forecasting schedule` is to do every night.\n\n"
-    for number, task in enumerate(able):
+    for task in able:
         text += f"# [jobs.{toml.key(f'nightly-{task}')}]\n# task = {toml.value(task)}\n"
-        cron = f"{number * 20 % 60} {2 + number // 3} * * *"
-        text += f'# cron = "{cron}"            # minute hour day-of-month month day-of-week\n'
+        text += '# cron = "0 2 * * *"             # minute hour day-of-month month day-of-week\n'
         text += '# timezone = "Europe/Berlin"\n# retrain_after_days = 7\n\n'
     after = ", ".join(toml.value(f"nightly-{task}") for task in able)
     text += f'# [jobs.reports]\n# report = "all"\n# after = [{after}]\n'
