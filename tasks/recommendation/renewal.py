@@ -31,9 +31,9 @@ from tasks.recommendation.training_batches import Lessons, TrainingBatches
 from tasks.recommendation.windows import WindowReader
 
 SHARE = 0.12
-"""Steps of a renewal, of those of a fit."""
+"""Steps of a renewal, of those of a fit, at most: after one quiet day it takes fewer."""
 
-LEARNING_RATE = 0.3
+LEARNING_RATE = 0.5
 """Its learning rate, of that of a fit."""
 
 FRESH = 0.5
@@ -91,7 +91,11 @@ def renew_network(
         fresh=FRESH,
         weight_decay=effort.weight_decay,
     )
-    chosen = rehearsed(_new(lessons, journal, since), renewal.lessons, seed, renewal.fresh)
+    new = _new(lessons, journal, since)
+    # What is new is gone over several times, beside no more of the rest than that: an item that began to be wanted has
+    # far to go, and what is known already needs no more than not to be forgotten.
+    most = max(round(new.sum() / renewal.fresh), batches.size)
+    chosen = rehearsed(new, min(most, renewal.lessons), seed, renewal.fresh)
     saved = None
     if checkpoint is not None:
         key = f"{renewal}|{until}|{len(events.occurred_at)}|{digest(fitted.network)}"

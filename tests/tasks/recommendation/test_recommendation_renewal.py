@@ -168,6 +168,13 @@ def test_where_nothing_was_done_since_the_champion_stays(champion):
     assert champion.renew(quiet, Fit(UNTIL)) is champion
 
 
+def test_where_nothing_followed_since_what_was_known_is_rehearsed(champion):
+    quiet = [row for row in rows() if row[3] < SINCE]
+    renewed = champion.renew(shop([*quiet, (None, "x", "4", SINCE), (None, "y", "other", SINCE)]), Fit(UNTIL))
+    assert renewed.trained_until == UNTIL
+    assert "other" in renewed.network.items.ids
+
+
 def test_items_that_the_source_no_longer_knows_keep_their_rows(champion):
     left = shop([row for row in rows() if row[2] != "5"])
     renewed = renew_network(champion.network, left, UNTIL, epochs=6)
