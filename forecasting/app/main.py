@@ -156,15 +156,15 @@ def cli(context: click.Context) -> None:
     """
 
 
-def main() -> None:
-    """Entry point of the program."""
-    signal.signal(signal.SIGTERM, terminate)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the program, and of the workers of a scheduler."""
+    signal.signal(signal.SIGTERM, _terminate)
     stopping.listen()
     catch_threads()
-    cli(prog_name="forecasting")
+    cli(arguments, prog_name="forecasting")
 
 
-def terminate(number: int, frame: Any) -> None:
+def _terminate(number: int, frame: Any) -> None:
     """Ends the command as Ctrl-C does, once: a second signal must not cut short how claims are released and files are
     closed."""
     signal.signal(number, signal.SIG_IGN)

@@ -107,11 +107,24 @@ TEMPLATE = """\
 # kind = "apprise"               # whatever Apprise knows; needs: pip install 'shop-forecasting[apprise]'
 # urls_env = "CHAT_URLS"
 
-# --- Jobs: what `forecasting run --job NAME` runs, and when it is due -----------------------------------------------
+# --- Jobs: what `forecasting schedule` runs when it is due, and `forecasting run --job NAME` at once -----------------
 
 # [jobs.nightly-demand]
-# task = "demand"
-# cron = "0 2 * * *"             # minute hour day-of-month month day-of-week
+# task = "demand"                # or report = "all", or alerts = true
+# cron = "0 2 * * *"             # minute hour day-of-month month day-of-week; or every = "15m"
 # timezone = "Europe/Berlin"
 # retrain_after_days = 7
+# retries = 2                    # after an error, the first retry_wait_seconds = 60 later, then twice as long each time
+# timeout_minutes = 120          # stopped then, and tried again; no limit by default
+# jitter_seconds = 0             # start up to so much later, spread by job and slot
+# coalesce = true                # of several slots that are due only the latest; false: each in turn
+# grace_hours = 24               # a slot older than this is not run any more
+
+# [jobs.morning-pages]
+# report = "all"                 # every page of every task
+# after = ["nightly-demand"]     # at its slots, once they are done; with a cron of its own, not before that
+
+# [jobs.alerts]
+# alerts = true                  # deliver what waits
+# every = "15m"
 """

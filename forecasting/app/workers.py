@@ -48,14 +48,9 @@ def _context() -> ForkServerContext | SpawnContext:
 
 
 def _work(arguments: Sequence[str]) -> None:
-    from forecasting.app import stopping
-    from forecasting.app.logs import catch_threads
-    from forecasting.app.main import cli, terminate
+    from forecasting.app.main import main
 
-    catch_threads()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the scheduler passes it on
-    signal.signal(signal.SIGTERM, terminate)
-    stopping.listen()
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         sys.stdout = nowhere  # what a person would read; the log says what matters
-        cli.main(list(arguments), prog_name="forecasting")
+        main(arguments)

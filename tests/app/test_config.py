@@ -159,7 +159,10 @@ def test_the_template_of_init_is_valid_and_its_comments_are_too(tmp_path: Path) 
     assert set(found.tasks) == {"demand", "recommendation", "weekly-demand", "churn", "completion"}
     assert set(found.alerts) == {"crm", "drop", "mail", "chat"}
     assert found.tasks["weekly-demand"].type == "demand"
-    assert set(found.jobs) == {"nightly-demand"} and set(found.sources) == {"orders", "order_lines"}
+    assert set(found.jobs) == {"nightly-demand", "morning-pages", "alerts"} and set(found.sources) == {
+        "orders",
+        "order_lines",
+    }
 
 
 @pytest.mark.parametrize(

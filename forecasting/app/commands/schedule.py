@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -23,10 +24,23 @@ from forecasting.schema import ExitCode
     metavar="N",
     help="Jobs that this scheduler runs at a time.  [default: one for each core]",
 )
+@click.option(
+    "--metrics-port", type=click.IntRange(0, 65535), metavar="PORT", help="Serve metrics for Prometheus on this port."
+)
+@click.option(
+    "--metrics-address", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where to listen for it."
+)
 @global_options
 @with_workspace
 @click.pass_context
-def command(context: click.Context, workspace: Workspace, once: bool, workers: int | None) -> ExitCode:
+def command(
+    context: click.Context,
+    workspace: Workspace,
+    once: bool,
+    workers: int | None,
+    metrics_port: int | None,
+    metrics_address: str,
+) -> ExitCode:
     """Run the jobs of the configuration when they are due, until it is stopped.
 
     Slots are computed from the schedules, and what was done stands in the warehouse: a scheduler that slept, was
@@ -49,17 +63,26 @@ def command(context: click.Context, workspace: Workspace, once: bool, workers: i
         console.say(f"{len(scheduler.codes)} slots run." if scheduler.codes else "Nothing is due.")
         console.document("schedule", {"slots": len(scheduler.codes), "exit_code": int(code)})
         return code
-    console.say(f"Scheduling {len(scheduler.jobs)} jobs: {', '.join(scheduler.jobs)}")
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.ExitStack() as stack:
+        if metrics_port is not None:
+            stack.callback(_serve(workspace, metrics_port, metrics_address))
+        console.say(f"Scheduling {len(scheduler.jobs)} jobs: {', '.join(scheduler.jobs)}")
         try:
             scheduler.run()
+        except KeyboardInterrupt:
+            pass
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT):  # a second signal must not cut the clean stop short
-                signal.signal(number, signal.SIG_IGN)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the clean stop short
             scheduler.stop()
     console.say("Stopped.")
     console.document("schedule", {"slots": len(scheduler.codes), "exit_code": 0})
     return ExitCode.DONE
+
+
+def _serve(workspace: Workspace, port: int, address: str) -> Callable[[], None]:
+    from forecasting.app.metrics_port import serve
+
+    return serve(lambda: Workspace(workspace.configuration, workspace.console), port, address)
 
 
 def _global(context: click.Context) -> list[str]:
