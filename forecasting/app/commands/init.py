@@ -29,9 +29,9 @@ def command(context: click.Context, source: str | None, force: bool) -> None:
 
     Given a warehouse, by --from or by --warehouse, it looks at the tables there and proposes which of them are
     customers, items, orders and so on, column by column: what it is sure of is in force, what it guesses is commented
-    out, and each line says why. It reads a thousand rows of a table at most and writes nothing there. With both
-    options, --warehouse is where results go. A URL that holds a password stays out of the file, which names a variable
-    instead.
+    out, and each line says why. It reads the first thousand rows of a table, tries keys and joins, takes ten seconds
+    for one statement at most, and writes nothing there. With both options, --warehouse is where results go. A URL that
+    holds a password stays out of the file, which names a variable instead.
 
     Without a warehouse everything in the file is a default or a comment; no database is touched. `--config` names
     another file.
