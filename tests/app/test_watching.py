@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import shutil
 import threading
 import time
@@ -235,6 +236,17 @@ def test_without_a_file_every_installed_task_that_ran_is_watched(small: Shell, m
     assert {one["task"]: one["stale"] for one in said["tasks"]} == dict.fromkeys(
         ["churn", "completion", "demand", "idle", "recommendation"], False
     )
+
+
+def test_a_file_that_may_not_be_written_is_looked_at(small: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor may its directory, so that SQLite can make no file beside it."""
+    small("run", "idle")
+    directory = small.program.directory
+    before = {file: file.stat().st_mtime_ns for file in directory.iterdir() if file.is_file()}
+    monkeypatch.setattr("os.access", lambda path, mode, **options: mode != os.W_OK)  # who runs the tests may be root
+    said = small.document("status", code=1)
+    assert said["sources"][0]["state"] == "fresh" and not said["tasks"][0]["stale"]
+    assert {file: file.stat().st_mtime_ns for file in directory.iterdir() if file.is_file()} == before
 
 
 def test_a_textfile_is_whole_and_says_what_the_status_says(small: Shell, tmp_path: Path) -> None:
