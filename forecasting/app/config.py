@@ -19,7 +19,7 @@ from pydantic import AfterValidator, Field
 
 from forecasting.app.channels.configuration import ChannelConfig, channel_config, variables
 from forecasting.app.cron import Cron
-from forecasting.app.names import LONGEST, check_name
+from forecasting.app.names import LONGEST, check_name, is_file
 from forecasting.app.slots import IntervalSchedule, schedule_of
 from forecasting.app.validation import build, did_you_mean
 from forecasting.schema import ConfigurationError
@@ -283,7 +283,7 @@ def _find(file: Path | None, environment: Mapping[str, str]) -> Path | None:
     named = file or (Path(environment[f"{PREFIX}CONFIG"]) if environment.get(f"{PREFIX}CONFIG") else None)
     if named is None:
         return Path(DEFAULT_FILE) if Path(DEFAULT_FILE).is_file() else None
-    if not named.is_file():
+    if not is_file(named):
         raise ConfigurationError(
             f"The configuration file {named} does not exist.", remedy="`forecasting init` writes one."
         )

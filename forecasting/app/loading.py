@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from db.load import Loaded, load_file
+from forecasting.app.names import is_file
 from forecasting.app.validation import did_you_mean
 from forecasting.app.workspace import Workspace
 from forecasting.schema import SOURCES, ConfigurationError
@@ -30,7 +31,7 @@ def load_files(
     if source not in SOURCES:
         raise ConfigurationError(f"There is no source {source!r}.", remedy=did_you_mean(source, SOURCES))
     for file in files:
-        if not file.is_file():
+        if not is_file(file):
             raise ConfigurationError(f"There is no file {file}.")
     config = workspace.configuration.sources.get(source)
     if config is not None and (config.warehouse or config.table or config.query):

@@ -4,6 +4,7 @@ tasks, in paths."""
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from forecasting.schema import ConfigurationError
 
@@ -28,3 +29,11 @@ def check_name(name: str, where: str, *, path: bool = False) -> None:
             f"{where}: the name cannot be that of a directory, in which its reports and models stand.",
             remedy="Use letters, digits, dots, dashes and underscores; say with `type` which task it is.",
         )
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file has that name; no name that a file system refuses has one."""
+    try:
+        return path.is_file()
+    except OSError:  # such as one that is too long
+        return False
