@@ -34,7 +34,8 @@ def renew_churn(model: ChurnModel, customers: Customers, fit: Fit) -> ChurnModel
     """The model brought up to `fit.until`; the very same where no purchase has become known since `trained_until`.
     Raises NotEnoughData where no customer was watched for long enough, TrainingDiverged."""
     setting, options = model.setting, model.setting.options
-    if not customers.observed(fit.until) > customers.observed(model.trained_until):  # nor where nothing is known: NaT
+    end = customers.observed(fit.until)
+    if np.isnat(end) or end <= customers.observed(model.trained_until):
         return model
     network, regression = model.network.forecaster, model.regression.forecaster
     assert isinstance(network, FittedNetwork) and isinstance(regression, HazardRegression)

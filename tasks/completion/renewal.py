@@ -24,7 +24,8 @@ from tasks.completion.training_cases import Lessons, training_cases
 def renew_completion(model: CompletionModel, orders: Orders, fit: Fit) -> CompletionModel:
     """The model brought up to `fit.until`; the very same where nothing has been heard of any order since
     `trained_until`. Raises NotEnoughData where no order was seen complete, TrainingDiverged."""
-    if not orders.observed(fit.until) > orders.observed(model.trained_until):  # nor where nothing is known: NaT
+    end = orders.observed(fit.until)
+    if np.isnat(end) or end <= orders.observed(model.trained_until):
         return model
     lessons = training_cases(orders, model.options, fit.until)
     read = lessons.take(rehearsed(_on_their_way(model, lessons), RENEWAL.lessons, fit.seed, RENEWAL.fresh))
