@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -77,7 +77,7 @@ class _Ledger:
     def slice_of(self, cutoff: Instant) -> str:
         """Name of the slice that begins at a cutoff: its day, or where that day has one already (a busy shop that
         opened last week) the cutoff to as many digits as tell them apart."""
-        units = ("D", "m", "s", "us")
+        units: tuple[Literal["D", "m", "s", "us"], ...] = ("D", "m", "s", "us")
         names = (f"evaluate:{np.datetime_as_string(cutoff, unit)}" for unit in units)
         return next((name for name in names if name not in self.slices), f"evaluate:{cutoff} ({len(self.slices)})")
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Late
+from dataclasses import dataclass
+from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import start_http_server
 from prometheus_client.core import Metric
@@ -25,11 +27,26 @@ PATIENCE_SECONDS = 8.0
 """How long a look may take: Prometheus gives up after ten seconds."""
 
 
-def serve(workspaces: Callable[[], Workspace], port: int, address: str = "127.0.0.1") -> Callable[[], None]:
-    """Serves the metrics at http://ADDRESS:PORT/metrics from threads of its own; returns what stops it.
+@dataclass(frozen=True)
+class Served:
+    """Metrics that are being served, on this port."""
+
+    port: int
+    _server: WSGIServer
+    _thread: threading.Thread
+
+    def stop(self) -> None:
+        """Serve no more."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(PATIENCE_SECONDS)
+
+
+def serve(workspaces: Callable[[], Workspace], port: int, address: str = "127.0.0.1") -> Served:
+    """Serves the metrics at http://ADDRESS:PORT/metrics from threads of its own, until it is stopped.
 
     `workspaces` makes one for each look, which is closed after it, so that no connection is shared between threads.
-    Port 0 takes a free one (`stop.port`). Raises ConfigurationError where the port is taken."""
+    Port 0 takes a free one. Raises ConfigurationError where the port is taken."""
     collector = StatusCollector(workspaces, CACHE_SECONDS, PATIENCE_SECONDS)
     try:
         server, thread = start_http_server(port, address, registry=registry(collector))
@@ -38,14 +55,7 @@ def serve(workspaces: Callable[[], Workspace], port: int, address: str = "127.0.
             f"Metrics cannot be served at {address}:{port}: {getattr(error, 'strerror', None) or error}.",
             remedy="Choose another port.",
         ) from None
-
-    def stop() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join(PATIENCE_SECONDS)
-
-    stop.port = server.server_port  # type: ignore[attr-defined]
-    return stop
+    return Served(server.server_port, server, thread)
 
 
 class StatusCollector(Collector):

@@ -17,7 +17,7 @@ _IN_SETTING = re.compile(
     r"(?P<key>\b(?:password|passwd|pwd|token|secret|api_?key)\b[\"']?\s*[=:]\s*[\"']?)[^\s&;,\"']+", re.I
 )
 _IN_HEADER = re.compile(r"(?P<key>\bauthorization\b[\"']?\s*[:=]\s*[\"']?\w+\s+)[^\s\"',;]+", re.IGNORECASE)
-_SECRET_PARAMETERS = re.compile(r"pass|pwd|token|secret|key|auth|sig", re.IGNORECASE)
+SECRET_PARAMETERS = re.compile(r"pass|pwd|token|secret|key|auth|sig", re.IGNORECASE)
 _USER_AND_PASSWORD = re.compile(r"^[^:/?#]+://(?P<user>[^:/@]*):(?P<password>.*)@", re.DOTALL)
 
 
@@ -34,7 +34,7 @@ class Scrubber:
         try:
             parts = urlsplit(url)
             found += [parts.password or ""]
-            found += [value for name, value in parse_qsl(parts.query) if _SECRET_PARAMETERS.search(name)]
+            found += [value for name, value in parse_qsl(parts.query) if SECRET_PARAMETERS.search(name)]
         except ValueError:  # not a URL by the book: databases take more than that
             pass
         # A password may hold /, ? and #, which SQLAlchemy takes as they are, up to the first @ or the last.

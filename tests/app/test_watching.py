@@ -294,8 +294,8 @@ def workspaces(shell: Shell) -> Callable[[], Workspace]:
 
 def test_a_port_serves_what_is_true_when_it_is_asked(small: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics_port, "CACHE_SECONDS", 0.0)
-    stop = serve(workspaces(small), 0)
-    address = f"http://127.0.0.1:{stop.port}/metrics"
+    served = serve(workspaces(small), 0)
+    address = f"http://127.0.0.1:{served.port}/metrics"
     try:
 
         def scrape() -> dict[tuple[str, ...], float]:
@@ -314,9 +314,9 @@ def test_a_port_serves_what_is_true_when_it_is_asked(small: Shell, monkeypatch: 
         assert len(found) == 8 and {one["up",] for one in found} == {1}
         assert scrape()["stale", "task", "idle"] == 0
         with pytest.raises(ConfigurationError, match="another port"):
-            serve(workspaces(small), stop.port)
+            serve(workspaces(small), served.port)
     finally:
-        stop()
+        served.stop()
     with pytest.raises(OSError):
         urllib.request.urlopen(address, timeout=5)
 

@@ -34,9 +34,11 @@ def test_a_night_from_files_to_orders(program: Program) -> None:
     assert not older["published"]
     assert set(shell.view("current_demand_forecasts")["run_id"]) == {run["run_id"]}
 
-    # The next night needs no training, and says the same of the same past.
+    # The next night needs no training in full: the champion is brought up to it.
     later = shell.document("run", "demand", "--as-of", "2024-05-02", "--slot", "2024-05-02")["runs"][0]
-    assert later["published"] and not later["trained"] and later["model_id"] == run["model_id"]
+    assert later["published"] and later["reason"].startswith("Brought up from 2024-05-01")
+    models = shell.document("models", "demand")["models"]
+    assert [one["warm_from"] for one in models if one["model_id"] == later["model_id"]] == [run["model_id"]]
     status = shell.document("status", code=1)  # the shop's clock stopped in 2024: stale
     assert status["tasks"][0]["stale"]
     shell("models")

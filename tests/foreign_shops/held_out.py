@@ -1,4 +1,4 @@
-"""Shops that `forecasting init` first saw when it was done: their mappings were written before it was."""
+"""Shops whose mappings were written before `forecasting init` first saw them; things were put right after that look."""
 
 from __future__ import annotations
 

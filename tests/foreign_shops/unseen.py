@@ -1,4 +1,4 @@
-"""Shops that nothing was changed for once they had been looked at, but where what was found was wrong."""
+"""The same for a second lot of shops, seen later; what was found wrong in them was put right, too."""
 
 from __future__ import annotations
 

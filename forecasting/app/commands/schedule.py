@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,8 @@ from forecasting.app.request import worst
 from forecasting.app.side_by_side import cores
 from forecasting.app.workspace import Workspace
 from forecasting.schema import ExitCode
+
+log = logging.getLogger(__name__)
 
 
 @click.command("schedule")
@@ -82,7 +85,9 @@ def command(
 def _serve(workspace: Workspace, port: int, address: str) -> Callable[[], None]:
     from forecasting.app.metrics_port import serve
 
-    return serve(lambda: Workspace(workspace.configuration, workspace.console), port, address)
+    served = serve(lambda: Workspace(workspace.configuration, workspace.console), port, address)
+    log.info("metrics at http://%s:%d/metrics", address, served.port)
+    return served.stop
 
 
 def _global(context: click.Context) -> list[str]:

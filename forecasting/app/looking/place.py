@@ -12,7 +12,7 @@ from db.engines import Warehouse
 from forecasting.app.config import DEFAULT_WAREHOUSE, PREFIX, Configuration, WarehouseConfig, load
 from forecasting.app.console import Console
 from forecasting.app.looking.writing import Place
-from forecasting.app.scrubbing import _SECRET_PARAMETERS
+from forecasting.app.scrubbing import SECRET_PARAMETERS
 from forecasting.app.validation import did_you_mean
 from forecasting.app.workspace import Workspace
 from forecasting.schema import ConfigurationError
@@ -80,7 +80,7 @@ def _written(url: str, name: str, file: Path) -> tuple[Mapping[str, str], str]:
 def _secret(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return bool(parts.password) or any(_SECRET_PARAMETERS.search(key) for key, _ in parse_qsl(parts.query))
+        return bool(parts.password) or any(SECRET_PARAMETERS.search(key) for key, _ in parse_qsl(parts.query))
     except ValueError:
         return True  # what nobody can take apart may hold anything
 
