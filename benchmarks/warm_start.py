@@ -86,7 +86,7 @@ SHOPS: dict[str, Shop] = {
     "churn": Shop(churn, ("2011-07-15", "2011-09-03"), ("2011-05-20", "2011-06-10")),
     "demand": Shop(demand, ("2018-11-13",), ("2018-08-21",)),
     "recommendation": Shop(recommendation, ("2011-10-01",), ("2011-08-01",), _next_orders),
-    "completion": Shop(completion, ("2017-10-01", "2018-01-22"), ("2017-06-01", "2017-11-20")),
+    "completion": Shop(completion, ("2018-01-22",), ("2017-06-01",)),
 }
 
 
