@@ -149,3 +149,20 @@ def test_the_image_holds_every_file_of_the_packages(tmp_path: Path) -> None:
         str(path.relative_to(source)) for name in packages for path in (source / name).rglob("*") if path.is_file()
     }
     assert len(wanted) > 300 and wanted <= held, sorted(wanted - held)[:5]
+
+
+def test_other_schedulers_code_is_code_and_calls_the_job() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    calling = [block for block in blocks if "nightly" in block]
+    for block in calling:
+        compile(block, "README.md", "exec")
+        assert "--job" in block and "nightly-demand" in block
+    assert len(calling) == 2
+
+
+def test_the_shell_of_airflows_operator(tmp_path: Path) -> None:
+    """Exit code 3 has published, 5 is left to be skipped, others fail."""
+    (line,) = re.findall(r'command = "(.*)"$', (ROOT / "README.md").read_text(), re.MULTILINE)
+    for code, expected in ((0, 0), (3, 0), (5, 5), (4, 4), (1, 1)):
+        script = line.replace("cd /srv/forecasting; ", "").replace(".venv/bin/forecasting", f"sh -c 'exit {code}'")
+        assert subprocess.run(["bash", "-c", script], check=False).returncode == expected
