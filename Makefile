@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
        $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test faults lint format bench bench-demand bench-recommendation bench-churn bench-completion bench-reading bench-scale docs \
+.PHONY: help install demo test faults lint format bench bench-demand bench-recommendation bench-churn bench-completion bench-warm bench-reading bench-scale docs \
         clean
 
 help:  ## this list
@@ -61,7 +61,7 @@ format: .venv/.installed-dev  ## let ruff rewrite what it can
 docs: .venv/.installed  ## rewrite the command reference from the commands themselves
 	@$(BIN)/python -m forecasting.app.reference > docs/COMMANDS.md
 
-bench: bench-reading bench-scale bench-demand bench-recommendation bench-churn bench-completion  ## all benchmarks: accuracy beside peers, speed as ratios
+bench: bench-reading bench-scale bench-demand bench-recommendation bench-churn bench-completion bench-warm  ## all benchmarks: accuracy beside peers, speed as ratios
 
 bench-demand: .venv/.installed-bench  ## demand: accuracy and speed beside statsforecast and LightGBM
 	@$(BIN)/python -m benchmarks.demand
@@ -77,6 +77,9 @@ bench-churn: .venv/.installed-bench  ## churn: accuracy, speed and memory beside
 
 bench-completion: .venv/.installed-bench  ## completion: accuracy, speed and memory beside baselines and LightGBM, each target
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.completion --seeds 3
+
+bench-warm: .venv/.installed-dev  ## warm starts: cost and accuracy beside full fits and a champion left alone, all tasks
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.warm_start --seeds 3
 
 bench-reading: .venv/.installed-dev  ## reading 1, 3 and 10 million rows from SQLite and PostgreSQL
 	@$(BIN)/python -m benchmarks.reading
