@@ -126,7 +126,8 @@ class Warehouse:
             connection = self.engine.connect()
         except OperationalError as error:
             told = failures.told(error, self.place)
-            if self._reached.is_set() or isinstance(told, failures.Full):
+            is_there = self._reached.is_set() or isinstance(told, failures.Full) or failures.is_passing(error)
+            if is_there or (self.path is not None and isinstance(told, failures.Unavailable)):  # a locked file is there
                 raise told or error from error
             raise ConfigurationError(
                 f"warehouse {self.name!r} ({self.address}) cannot be reached: {first_line(error)}.",

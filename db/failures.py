@@ -16,6 +16,7 @@ from typing import ParamSpec, TypeVar
 
 import adbc_driver_manager
 import psycopg
+import pyarrow as pa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from forecasting.schema import ForecastingError
@@ -109,7 +110,12 @@ def is_lost(error: BaseException) -> bool:
         return True
     if isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
         return not state
-    return isinstance(cause, adbc_driver_manager.Error) and any(words in str(cause).lower() for words in _WORDS_OF_LOSS)
+    return isinstance(cause, _OF_ADBC) and any(words in str(cause).lower() for words in _WORDS_OF_LOSS)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether a server that refuses a session says itself that it will not do so for long."""
+    return any(words in str(error).lower() for words in _WORDS_OF_PATIENCE)
 
 
 def first_line(error: BaseException) -> str:
@@ -120,7 +126,15 @@ def first_line(error: BaseException) -> str:
 
 _GONE = {"57P01", "57P02", "57P03", "57P05", "25P03"}  # shut down, crashed, starting, idle for too long (in two ways)
 _LATER = {"40001", "40P01", "55P03", "53300"}  # serialisation, deadlock, lock not available, too many connections
+_OF_ADBC = (adbc_driver_manager.Error, pa.ArrowException, OSError)  # the last two while rows are fetched
+_WORDS_OF_PATIENCE = ("the database system is", "too many clients", "too many connections", "connection slots")
+    "the database system is",
+    "too many clients",
+    "too many connections",
+    "remaining connection slots",
+)
 _WORDS_OF_LOSS = ("server closed the connection", "connection to server", "terminating connection", "no connection to")
+_PUT_BACK = "Was it removed, replaced or locked against writing? Put it back, or restore it from a backup."
 _AGAIN = "Nothing of this step was kept, and what was published before still stands: start the command again."
 
 
@@ -139,7 +153,7 @@ def _of_sqlite(error: sqlite3.Error, said: str, place: str) -> ForecastingError 
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_READONLY:
             return Broken(
                 f"{place} is not the file that it was: {said}.",
-                remedy="Was it removed, replaced or locked against writing? Put it back, or restore it from a backup.",
+                remedy=_PUT_BACK,
             )
     return _without_tables(said, place) if said.startswith("no such table") else None
 
@@ -161,6 +175,11 @@ def _lost(said: str, place: str) -> Unavailable:
 
 def _locked(place: str) -> Unavailable:
     return Unavailable(f"{place} is locked by another program.", remedy=f"Let it come to its end. {_AGAIN}")
+
+
+def gone(place: str) -> Broken:
+    """The error for a file that is no longer there."""
+    return Broken(f"{place} is no longer there.", remedy=_PUT_BACK)
 
 
 def _full(said: str, place: str) -> Full:

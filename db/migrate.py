@@ -29,6 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import db.migrating  # noqa: F401  (registers the operations that revisions use)
 from db.alert_ledgers import current_alerts, ledger_table
 from db.engines import Warehouse
+from db.failures import repeated
 from db.locks import one_at_a_time
 from db.outputs import current_view, output_table
 from db.tables import METADATA
@@ -98,6 +99,7 @@ def downgrade(warehouse: Warehouse, lineages: Sequence[str], revision: str) -> t
     return tuple(_revision(script, one) for one in done)
 
 
+@repeated
 def current(warehouse: Warehouse, lineages: Sequence[str] = ()) -> tuple[Revision, ...]:
     """Where each lineage stands in the database; none before the first upgrade."""
     script = _script(lineages)
@@ -106,6 +108,7 @@ def current(warehouse: Warehouse, lineages: Sequence[str] = ()) -> tuple[Revisio
     return tuple(_revision(script, head) for head in sorted(heads))
 
 
+@repeated
 def pending(warehouse: Warehouse, lineages: Sequence[str] = ()) -> tuple[Revision, ...]:
     """The revisions that `upgrade` would run, oldest first within each lineage."""
     script = _script(lineages)

@@ -57,6 +57,8 @@ def raw_batches(resolved: ResolvedSource, *, adbc: bool = True) -> Iterator[pa.R
         told = failures.told(error, warehouse.place)
         if isinstance(told, failures.Unavailable | failures.Full):
             raise told from error
+        if warehouse.path is not None and not warehouse.path.exists():
+            raise failures.gone(warehouse.place) from error
         raise DataError(
             f"{resolved.place} cannot be read: {first_line(error)}.",
             source=resolved.source.name,

@@ -11,7 +11,10 @@ import sqlalchemy as sa
 from program import IDLE, Program
 from shell import Shell
 
+from db import clock
+from db.claims import is_alive
 from db.engines import Warehouse
+from db.tables import CLAIMS
 
 CUSTOMERS = 40
 
@@ -57,8 +60,8 @@ def night(number: int, *options: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Shown:
-    """What readers see in one snapshot, and what the ledgers say of it. `run`: the run that all views show, `claims`
-    and `states`: how many are in each state."""
+    """What readers see in one snapshot, and what the ledgers say of it. `run`: that all views show; `states`: of every
+    run; `running_claims`: how many slots are not free, a dead process holding none."""
 
     run: str
     forecasts: tuple[tuple[object, ...], ...]
@@ -84,7 +87,8 @@ def shown(warehouse: Warehouse) -> Shown:
         published = set(
             connection.scalars(sa.select(run_id).select_from(sa.table("runs")).where(moved_at.is_not(None)))
         )
-        claims = rows(connection, "claims", "task", "state")
+        moment = clock.now(connection)
+        alive = sum(is_alive(claim, moment) for claim in connection.execute(sa.select(CLAIMS)))
     shown_runs = {row[0] for row in (*forecasts, *totals)}
     assert len(shown_runs) == 1, f"views show {shown_runs}"
     assert (len(forecasts), len(totals)) == (CUSTOMERS, 2), f"{len(forecasts)} and {len(totals)} rows"
@@ -99,5 +103,5 @@ def shown(warehouse: Warehouse) -> Shown:
         tuple(row[1:] for row in totals),
         alerts,
         states,
-        sum(state == "running" for _, state in claims),
+        alive,
     )

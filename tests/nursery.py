@@ -181,6 +181,7 @@ def _become(
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
     if patience is not None:
         engines.BUSY_SECONDS = engines.STATEMENT_SECONDS = failures.PATIENCE_SECONDS = patience
+        engines.IDLE_SECONDS = max(10, patience)
     sys.argv = ["forecasting", *arguments]
     main()
 
