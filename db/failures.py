@@ -128,11 +128,6 @@ _GONE = {"57P01", "57P02", "57P03", "57P05", "25P03"}  # shut down, crashed, sta
 _LATER = {"40001", "40P01", "55P03", "53300"}  # serialisation, deadlock, lock not available, too many connections
 _OF_ADBC = (adbc_driver_manager.Error, pa.ArrowException, OSError)  # the last two while rows are fetched
 _WORDS_OF_PATIENCE = ("the database system is", "too many clients", "too many connections", "connection slots")
-    "the database system is",
-    "too many clients",
-    "too many connections",
-    "remaining connection slots",
-)
 _WORDS_OF_LOSS = ("server closed the connection", "connection to server", "terminating connection", "no connection to")
 _PUT_BACK = "Was it removed, replaced or locked against writing? Put it back, or restore it from a backup."
 _AGAIN = "Nothing of this step was kept, and what was published before still stands: start the command again."
