@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from forecasting.artifacts import DOCUMENT, MANIFEST, TENSORS
 from forecasting.checkpoints import Checkpoint
 from forecasting.discovery import task_classes
 from forecasting.schema import ArtifactError
+from forecasting.task import Fit
 from forecasting.trainer import TrainingConfig, train
 
 SECONDS, MEGABYTES = 20, 300
@@ -52,8 +54,10 @@ class _Owned:
 
 
 @pytest.fixture
-def shop(program: Program) -> Iterator[ChangingShop]:
+def shop(request: pytest.FixtureRequest, program: Program) -> Iterator[ChangingShop]:
     """A shop with a champion."""
+    if not is_full() and program.url.startswith("sqlite") == ("forged" in request.function.__name__):
+        pytest.skip("its turn is on the other database; `make faults` tries both")
     opened = ChangingShop("recommendation", program, days=14)
     opened.night(0, code=0)
     yield opened
@@ -67,7 +71,7 @@ def test_a_damaged_artifact_is_refused(shop: ChangingShop, tmp_path: Path) -> No
     shutil.copytree(directory, whole)
     before, mark = shop.published(), tmp_path / "owned"
     faults = _broken_files(mark) | {f"flipped bit {number}": _flipped(number) for number in range(12)}
-    chosen = dict(list(faults.items())[:: 1 if is_full() else 4])
+    chosen = dict(list(faults.items())[:: 1 if is_full() else 6])
     with _bounded(), tally("a damaged artifact", shop.dialect, len(chosen)) as survived:
         for what, damage in chosen.items():
             with survived.point(what):
@@ -82,16 +86,14 @@ def test_a_damaged_artifact_is_refused(shop: ChangingShop, tmp_path: Path) -> No
     assert shop.published() != before
 
 
-def test_an_artifact_that_the_ledger_vouches_for_is_refused_where_it_is_no_model(
-    shop: ChangingShop, tmp_path: Path
-) -> None:
+def test_a_forged_artifact_that_the_ledger_vouches_for_is_refused(shop: ChangingShop, tmp_path: Path) -> None:
     """Somebody may write both: the artifact and its digest in the ledger."""
     champion = models.champion(shop.results, shop.task)
     assert champion is not None
     mark, before = tmp_path / "owned", shop.published()
     tensors, document = artifacts.load(Path(champion.uri))
     faults = _vouched_for(mark, tensors, document)
-    chosen = dict(list(faults.items())[:: 1 if is_full() else 4])
+    chosen = dict(list(faults.items())[:: 1 if is_full() else 6])
     with _bounded(), tally("an artifact forged with its digest", shop.dialect, len(chosen)) as survived:
         for number, (what, files) in enumerate(chosen.items()):
             with survived.point(what):
@@ -111,14 +113,12 @@ def test_the_model_of_another_task_is_refused(tmp_path: Path) -> None:
     classes = {name: cls for name, cls in task_classes().items() if cls.__module__.startswith("tasks.")}
     names = list(classes) if is_full() else ["recommendation", "churn"]
     stored = {}
-    for name in names:
+    for name in names if is_full() else names[:1]:
         example = classes[name].example()
         task = classes[name](example.options)
-        from forecasting.task import Fit
-
         model = task.fit(task.assemble(example.sources), Fit(example.as_of))
         stored[name] = (artifacts.save(tmp_path / name, model.tensors(), model.document()), model.trained_until)
-    pairs = [(mine, other) for mine in names for other in names if mine != other]
+    pairs = [(mine, other) for mine in names for other in stored if mine != other]
     with tally("the model of another task", "files", len(pairs)) as survived:
         for mine, other in pairs:
             with survived.point((mine, other)):
@@ -145,6 +145,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     tensors, document = artifacts.load(saved)
     for what, files in _forged_checkpoints(mark, tensors, document).items():
         faults[what] = lambda place, files=files: _replace(place, *files)
+    faults = dict(list(faults.items())[:: 1 if is_full() else 5])
     with _bounded(), tally("a damaged checkpoint", "files", len(faults)) as survived:
         for what, damage in faults.items():
             with survived.point(what):
@@ -352,8 +353,6 @@ def _ledger_says(shop: ChangingShop, model_id: str, **values: str) -> None:
 
 
 def _record(uri: str, sha256: str, until: np.datetime64) -> models.ModelRecord:
-    from datetime import UTC
-
     at = until.astype("datetime64[us]").item().replace(tzinfo=UTC)
     return models.ModelRecord("m", "t", at, "gru", at, uri, sha256, True, None, None, None)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 import sqlalchemy as sa
-from changing_shops import TASKS, ChangingShop, Shown
+from changing_shops import TASKS, ChangingShop, Shown, await_turn
 from program import Program
 from tally import is_full, tally
 
@@ -40,6 +40,7 @@ class Dirt:
 @pytest.fixture(params=TASKS)
 def shop(request: pytest.FixtureRequest, program: Program) -> Iterator[ChangingShop]:
     """The shop of each task with something published."""
+    await_turn(request.param, program.url, of=4)
     opened = ChangingShop(request.param, program)
     opened.night(0)
     yield opened

@@ -10,12 +10,12 @@ from typing import Any
 import openpyxl
 import pytest
 import sqlalchemy as sa
-from changing_shops import TASKS, ChangingShop
+from changing_shops import TASKS, ChangingShop, await_turn
 from hostile import UNSTORABLE, VALUES
 from hostile_shops import NIGHT, others, tables
 from program import Program
 from shell import Shell
-from tally import is_full, tally
+from tally import tally
 
 from db.engines import open_warehouse
 from forecasting.discovery import task_classes
@@ -32,8 +32,7 @@ OPTIONS: dict[str, dict[str, Any]] = {"churn": {"features": ("channel",)}, "comp
 def shop(request: pytest.FixtureRequest, program: Program) -> Iterator[ChangingShop]:
     """The shop of each task, of hostile names alone."""
     task = request.param
-    if not is_full() and (program.url.startswith("sqlite")) != (TASKS.index(task) % 2 == 0):
-        pytest.skip("its turn is on the other database; `make faults` tries it on both")
+    await_turn(task, program.url, of=4, shift=2)
     options = task_classes()[task].Options(**OPTIONS.get(task, {}))
     opened = ChangingShop(task, program, own=(tables(task, VALUES), NIGHT), options=options)
     yield opened

@@ -7,17 +7,17 @@ keeps its meaning (numbers written as text, days for instants), or is optional a
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import pytest
-from changing_shops import TASKS, ChangingShop, Shown
+from changing_shops import TASKS, ChangingShop, Shown, await_turn
 from program import Program
 from tally import is_full, tally
 
 from forecasting.schema import SOURCES, Column, Kind
 
-SHARE = 8
+SHARE = 4
 """Faults of each task that `make test` tries."""
 
 TIMES, WORDS = (Kind.TIMESTAMP, Kind.DATE), (Kind.ID, Kind.TEXT)
@@ -64,15 +64,10 @@ class Fault:
     said: str = ""
 
 
-@pytest.fixture(params=TASKS)
-def shop(request: pytest.FixtureRequest, program: Program) -> Iterator[ChangingShop]:
-    """The shop of each task, with something published; every column is mapped by name."""
-    opened = _opened(request.param, program)
-    yield opened
-    opened.close()
-
-
-def test_a_column_that_is_gone_or_another_stops_the_night(shop: ChangingShop) -> None:
+@pytest.mark.parametrize("task", TASKS)
+def test_a_column_that_is_gone_or_another_stops_the_night(task: str, program: Program) -> None:
+    await_turn(task, program.url)
+    shop = _opened(task, program)
     before = shop.published()
     assert all(before[view] for view in list(before)[:1])
     faults = _faults(shop, RETYPED, lambda column: column.required)
@@ -95,9 +90,13 @@ def test_a_column_that_is_gone_or_another_stops_the_night(shop: ChangingShop) ->
             shop.show(fault.source)
     shop.night(1)
     assert shop.published() != before
+    shop.close()
 
 
-def test_a_column_that_means_the_same_is_read_on(shop: ChangingShop) -> None:
+@pytest.mark.parametrize("task", TASKS)
+def test_a_column_that_means_the_same_is_read_on(task: str, program: Program) -> None:
+    await_turn(task, program.url, of=4, shift=1)
+    shop = _opened(task, program)
     shop.night(1, "--force")
     before = _bare(shop)
     faults = _faults(shop, KEPT, lambda column: column.kind is not Kind.ANY)
@@ -110,10 +109,12 @@ def test_a_column_that_means_the_same_is_read_on(shop: ChangingShop) -> None:
                 shop.night(1, "--force")
                 assert fault.what == "days" or _bare(shop) == before
             shop.show(fault.source)
+    shop.close()
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_an_optional_column_that_nobody_mapped_may_go(task: str, program: Program) -> None:
+    await_turn(task, program.url, of=4, shift=3)
     shop = _opened(task, program, named=False)
     wanted = {name for need in _needs(shop) for name in need.extra} | {"promotion"}
     faults = [
