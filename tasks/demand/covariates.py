@@ -24,7 +24,8 @@ class Covariate:
 
     `kind`: "flag" for 0 and 1, "label" for hashes of texts, else "number". Of a number, `centre` and `spread` are those
     of its signed log1p over all series, `own_spread` that of its difference from the series' usual value, all of them
-    positive. `labels`: the hashes that have an input each.
+    positive. `labels`: the hashes that have an input each. `absent`: what a column that the shop no longer has reads
+    as, the median of a flag or number: a shop whose column "open" is gone is not closed. None: as unknown values.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Covariate:
     spread: float = 1.0
     own_spread: float = 1.0
     labels: tuple[float, ...] = ()
+    absent: float | None = None
 
     @staticmethod
     def fit(name: str, values: np.ndarray, *, label: bool) -> Covariate:
@@ -42,13 +44,19 @@ class Covariate:
             seen, counts = np.unique(known, return_counts=True)
             most = seen[np.lexsort((seen, -counts))][:MOST_LABELS]
             return Covariate(name, "label", labels=tuple(float(one) for one in most))
-        if not len(known) or np.isin(known, (0.0, 1.0)).all():
-            return Covariate(name, "flag")
+        absent = float(np.quantile(known, 0.5, method="lower")) if len(known) else None
+        if np.isin(known, (0.0, 1.0)).all():
+            return Covariate(name, "flag", absent=absent)
         logs = signed_log(torch.from_numpy(known)).numpy().astype(np.float64)
         rows = values[np.isfinite(values).any(axis=1)]
         own = rows - np.nanmedian(rows, axis=1, keepdims=True)
         return Covariate(
-            name, "number", float(logs.mean()), _positive(float(logs.std())), _positive(float(np.nanstd(own)))
+            name,
+            "number",
+            float(logs.mean()),
+            _positive(float(logs.std())),
+            _positive(float(np.nanstd(own))),
+            absent=absent,
         )
 
     @property

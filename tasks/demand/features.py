@@ -196,8 +196,8 @@ class WindowReader:
         self.codes = torch.from_numpy(features.statics.codes(grid))
         self.values = torch.from_numpy(features.statics.values(grid))
         self.expected = torch.from_numpy(features.statics.expected_level(grid))
-        self.ahead_at = [_position(one.name, grid.ahead_names) for one in features.ahead]
-        self.history_at = [_position(one.name, grid.history_names) for one in features.history]
+        self.ahead_at = [_position(one, grid, grid.ahead_names) for one in features.ahead]
+        self.history_at = [_position(one, grid, grid.history_names) for one in features.history]
 
     def read(
         self, series: np.ndarray, period: np.ndarray, known_by: np.ndarray, learn_until: np.ndarray | None = None
@@ -213,7 +213,7 @@ class WindowReader:
         history = _History(demand * torch.from_numpy(observed), torch.from_numpy(observed).float(), layout)
         rows = torch.from_numpy(np.asarray(series, np.int64))
         scale = self._scale(history, rows)[:, None]
-        ahead = [_column(known, at) for at in self.ahead_at]
+        ahead = [_column(known, at, one.absent) for at, one in zip(self.ahead_at, features.ahead, strict=True)]
         columns = list(zip(features.ahead, ahead, strict=True))
         usual = [column.usual(_thinned(raw[:, :length], layout)) for column, raw in columns]
         inputs = [x for (column, raw), one in zip(columns, usual, strict=True) for x in column.against_usual(raw, one)]
@@ -231,7 +231,7 @@ class WindowReader:
         known_then = [
             x
             for at, column in zip(self.history_at, features.history, strict=True)
-            for x in column.standardised(_column(past, at))
+            for x in column.standardised(_column(past, at, column.absent))
         ]
         context = [
             torch.log1p(history.values[:, begin:] / scale),
@@ -376,15 +376,18 @@ class _History:
         return (change.sum(1) / both.sum(1).clamp(min=1)).sqrt()
 
 
-def _position(name: str, names: tuple[str, ...]) -> int | None:
-    """Where a column that was learnt from stands in the grid; None where the shop has it no longer."""
-    return names.index(name) if name in names else None
+def _position(column: Covariate, grid: SalesGrid, names: tuple[str, ...]) -> int | None:
+    """Where a column that was learnt from stands among `names` of the grid; None where the shop has it no longer, or
+    texts where it had numbers, or the other way round."""
+    same = column.name in names and (column.name in grid.categorical) == (column.kind == "label")
+    return names.index(column.name) if same else None
 
 
-def _column(values: np.ndarray, at: int | None) -> Tensor:
-    """One column, [B, L], of `values` [B, L, C]; all of it unknown where it is gone."""
-    column = np.full(values.shape[:2], np.nan, np.float32) if at is None else values[:, :, at]
-    return torch.from_numpy(np.ascontiguousarray(column))
+def _column(values: np.ndarray, at: int | None, absent: float | None) -> Tensor:
+    """One column, [B, L], of `values` [B, L, C]; where it is gone `absent` all over (None: unknown)."""
+    if at is None:
+        return torch.full(values.shape[:2], np.nan if absent is None else absent)
+    return torch.from_numpy(np.ascontiguousarray(values[:, :, at]))
 
 
 def _summary(history: _History, scale: Tensor, layout: Layout) -> Tensor:
