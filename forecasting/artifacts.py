@@ -33,6 +33,9 @@ VERSION = 1
 _MANIFEST_BYTES = 4096
 """More than any manifest of ours has."""
 
+_DEAD_AFTER_SECONDS = 3600.0
+"""Age from which what was begun aside is no longer being written: its writer was killed."""
+
 
 def save(directory: Path, tensors: Mapping[str, np.ndarray], document: Mapping[str, Any]) -> str:
     """Write an artifact to a directory that does not exist yet, and return its SHA-256 (hex).
@@ -47,6 +50,7 @@ def save(directory: Path, tensors: Mapping[str, np.ndarray], document: Mapping[s
     aside = directory.parent / f".{directory.name}.{uuid.uuid4().hex}"
     try:
         aside.mkdir(parents=True)
+        _clear_dead(aside)
         for name, content in {**files, MANIFEST: manifest}.items():
             _write_synced(aside / name, content)
         _sync_directory(aside)
@@ -134,6 +138,15 @@ def _write_synced(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _clear_dead(aside: Path) -> None:
+    """Deletes what writers that were killed have left beside a directory just begun, whose time is now."""
+    with contextlib.suppress(OSError):
+        dead = aside.stat().st_mtime - _DEAD_AFTER_SECONDS
+        for other in aside.parent.glob(f".*.{'[0-9a-f]' * 32}"):
+            if not other.is_symlink() and other.stat().st_mtime < dead:
+                shutil.rmtree(other, ignore_errors=True)
 
 
 def _sync_directory(directory: Path) -> None:

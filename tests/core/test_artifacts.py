@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -71,6 +72,15 @@ def test_nothing_is_left_aside_and_saving_twice_is_no_error(stored):
     with pytest.raises(ArtifactError, match="not the artifact"):
         save(directory, TENSOR_MAP, {"other": 1})
     assert load(directory, digest)[1] == DOCUMENT_MAP
+
+
+def test_what_a_killed_writer_left_aside_goes_with_the_next_one(tmp_path):
+    for hours, name in ((2.0, f".m0.{'0' * 32}"), (0.1, f".m1.{'1' * 32}"), (2.0, ".theirs"), (2.0, "m2")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / TENSORS).touch()
+        os.utime(tmp_path / name, (time.time() - 3600 * hours,) * 2)
+    save(tmp_path / "m3", TENSOR_MAP, DOCUMENT_MAP)
+    assert {entry.name for entry in tmp_path.iterdir()} == {f".m1.{'1' * 32}", ".theirs", "m2", "m3"}
 
 
 @pytest.mark.parametrize("name", [TENSORS, DOCUMENT, MANIFEST])
