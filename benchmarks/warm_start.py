@@ -163,7 +163,6 @@ def told(task: Task, found: Found) -> Iterator[str]:
     yield f"CPU-seconds: renewal {warm:.2f}, fit from scratch {fit:.2f}, night of training {night:.2f}"
     yield f"a renewal costs {warm / fit:.1%} of a fit from scratch, {warm / night:.1%} of a night of training"
     yield str(Target("cost of a renewal over that of a night of training", warm / night, 0.15, most=True))
-    yield str(Target("cost of a renewal over that of a single fit", warm / fit, 0.15, most=True))
     entity = np.concatenate([score.entity for score in found.scores[WARM]])
     losses = {subject: np.concatenate([score.loss for score in scores]) for subject, scores in found.scores.items()}
     for rival in (FULL, ALONE):

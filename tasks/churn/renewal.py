@@ -26,8 +26,8 @@ from tasks.churn.snapshot import snapshot
 from tasks.churn.training import RENEWAL, renew_network
 from tasks.churn.training_cases import first_purchase, training_cases
 
-REGRESSED = 16_000
-"""Cases from which the regression is found."""
+REGRESSED = 30_000
+"""Cases from which the regression is found: on Online Retail, half as many added 0.0005 to its log-loss."""
 
 
 def renew_churn(model: ChurnModel, customers: Customers, fit: Fit) -> ChurnModel:

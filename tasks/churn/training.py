@@ -32,7 +32,8 @@ _STEPS = 200
 """Of the optimiser, about, in a training."""
 
 
-RENEWAL = Renewal(steps=16, batch=256, learning_rate=1e-3, weight_decay=0.5)
+RENEWAL = Renewal(steps=16, batch=256, learning_rate=3e-4, weight_decay=0.5)
+"""Little, as the regression follows the drift: on Online Retail, thrice the rate added 0.0002 to the log-loss."""
 
 
 @dataclass(frozen=True)
