@@ -10,12 +10,29 @@ from db.models import ModelRecord
 from forecasting import artifacts
 from forecasting.app.request import BACKFILL
 
+_MODEL = "-model"
+
 
 def clear_artifacts(results: Warehouse, task: str, keep: int) -> None:
     """Deletes the artifacts of a task's models that `dispensable` names; the ledger keeps their rows."""
     for record in dispensable(results, task, keep):
         if Path(record.uri).name == record.model_id:  # a ledger that says otherwise is believed in nothing
             artifacts.remove(Path(record.uri))
+
+
+def model_of(run_id: str) -> str:
+    """The id of the model that a run stores, which tells whose it is even where the run died before it said so."""
+    return f"{run_id}{_MODEL}"
+
+
+def clear_unregistered(results: Warehouse, task: str, directory: Path) -> None:
+    """Deletes artifacts in a task's directory that runs of this ledger left when they died before they entered them;
+    what other ledgers may know is left alone."""
+    for path in directory.glob(f"*{_MODEL}"):
+        run = runs.get(results, path.name.removesuffix(_MODEL))
+        dead = run is not None and run.task == task and run.state != "running"
+        if dead and models.get(results, path.name) is None:
+            artifacts.remove(path)
 
 
 def dispensable(results: Warehouse, task: str, keep: int) -> list[ModelRecord]:

@@ -19,7 +19,6 @@ from typing import Any
 from db import claims, models, publishing, quarantine, retention, runs
 from db.claims import Claim
 from db.engines import Warehouse
-from db.identifiers import new_identifier
 from db.quarantine import TooManyBadRows
 from db.raising import Raised
 from forecasting import artifacts
@@ -205,7 +204,7 @@ def _store_model(
     model = decision.model
     if model is None:
         return None
-    model_id = new_identifier()
+    model_id = keeping.model_of(run_id)
     directory = (workspace.artifacts / task_name / model_id).absolute()
     sha256 = artifacts.save(directory, model.tensors(), model.document())
     models.register(
@@ -231,6 +230,7 @@ def _tidy(workspace: Workspace, results: Warehouse, task: Task, task_name: str) 
     try:
         retention.retain(results, task.spec.outputs, task_name, settings.keep_runs)
         keeping.clear_artifacts(results, task_name, settings.keep_artifacts)
+        keeping.clear_unregistered(results, task_name, workspace.artifacts / task_name)
     except ForecastingError as failure:
         log.warning("Old runs could not be removed: %s", failure)
 

@@ -391,8 +391,7 @@ def _assert_all_is_tidy(warehouse: Warehouse, var: Path, plan: Plan) -> None:
     assert bool(sources) == ("bad rows" in plan.whole.values()), sources
     stored = {task: [path.name for path in (var / "artifacts" / task).glob("*")] for task in TASKS}
     unknown = {name for names in stored.values() for name in names} - models
-    # who is killed between storing a model and entering it leaves one behind: harmless, never read, but for good
-    assert len(unknown) <= list(plan.slots.values()).count("kill"), f"artifacts that no ledger knows: {unknown}"
+    assert not unknown, f"artifacts that no ledger knows: {unknown}"
     assert all(len(names) <= soak_shop.KEEP_ARTIFACTS + 2 for names in stored.values()), stored
     left = [path for path in (var / "checkpoints").rglob("*") if path.is_file()]
     if all(night < plan.nights - 1 for night, _ in plan.slots):  # the night after a kill clears away what was begun
