@@ -130,18 +130,26 @@ def test_file_locked(on_sqlite: Program, start: Start, monkeypatch: pytest.Monke
 
 
 def test_file_gone(on_sqlite: Program, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when a drive is unmounted: no other file is begun in its place, and all is well once it is back."""
+    """As when a drive is unmounted while a run is under way: all is well once it is back."""
     program = idle_shop.create(on_sqlite, monkeypatch, PAUSE)
     file = program.directory / "warehouse.db"
     aside = program.directory / "aside"
     aside.mkdir()
 
+    dice = random.Random(11)
+
     def remove() -> None:
+        until = time.monotonic() + 5
+        with sqlite3.connect(file, timeout=60) as connection:
+            while time.monotonic() < until:
+                if connection.execute("select 1 from runs where state = 'running'").fetchone():
+                    break
+        connection.close()
+        time.sleep(dice.uniform(0.0, 0.4))
         for part in program.directory.glob("warehouse.db*"):
             part.rename(aside / part.name)
 
     def bring_back() -> None:
-        assert not file.exists() or not sqlite3.connect(file).execute("select * from sqlite_master").fetchall()
         for part in program.directory.glob("warehouse.db*"):
             part.unlink()
         for part in aside.iterdir():
