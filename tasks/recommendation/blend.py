@@ -34,6 +34,15 @@ LIKELIEST = 100
 SAMPLE = 256
 """Others of a case that stand for all the rest."""
 
+NEW = "new"
+
+MOST_FOR_NEW = 3.0
+"""Log-odds that an item may have for being new to the network, at most. The new items of the fit are few, and those to
+come may be many and others: as much as paid on any set looked at, and too little to fill a list."""
+
+_LONG = 50
+"""Steps of a long case, up to which that holds."""
+
 _AT_ONCE = 128
 
 Truth = tuple[np.ndarray, np.ndarray]
@@ -119,7 +128,16 @@ def fit_blend(blocks: Iterable[tuple[Signals, Truth]], *, seed: int = 0, penalty
     some = np.zeros((len(some_names), len(CONTEXT)))
     if parts:
         every, some = fit_choice(_choices(parts), every, some, penalty, ROUNDS)
-    return Blend(dict(zip(names, every, strict=True)), dict(zip(some_names, some, strict=True)))
+    weights = dict(zip(names, every, strict=True))
+    if NEW in weights:
+        weights[NEW] = _bounded(weights[NEW])
+    return Blend(weights, dict(zip(some_names, some, strict=True)))
+
+
+def _bounded(weights: np.ndarray) -> np.ndarray:
+    """The weights, float64 [len(CONTEXT)], scaled down so that they add up to MOST_FOR_NEW at most in any case."""
+    most = float((_context(np.arange(_LONG + 1)) @ weights).max())
+    return weights * (MOST_FOR_NEW / most) if most > MOST_FOR_NEW else weights
 
 
 def draw_choices(signals: Signals, truth: Truth, seed: int) -> Choices:
@@ -128,12 +146,22 @@ def draw_choices(signals: Signals, truth: Truth, seed: int) -> Choices:
 
 
 def _draw_all(signals: Signals, truth: Truth, random: np.random.Generator) -> list[tuple[np.ndarray, ...]]:
-    offsets, wanted = truth
+    offsets, wanted = _open_only(signals, truth)
     used = np.flatnonzero(np.diff(offsets) > 0)
     return [
         _draw(signals, used[start : start + _AT_ONCE], offsets, wanted, random)
         for start in range(0, len(used), _AT_ONCE)
     ]
+
+
+def _open_only(signals: Signals, truth: Truth) -> Truth:
+    """What was chosen of what is open. Anything else would have no like among what was not chosen, and whatever tells
+    it apart would get all the weight that there is."""
+    offsets, wanted = truth
+    case = np.repeat(np.arange(len(signals)), np.diff(offsets))
+    kept = signals.open(case, wanted)
+    counts = np.bincount(case[kept], minlength=len(signals))
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), wanted[kept]
 
 
 def _choices(parts: list[tuple[np.ndarray, ...]]) -> Choices:
@@ -165,7 +193,7 @@ def _draw(
     sizes = np.diff(offsets)[cases]
     taken = wanted[ragged_ranges(offsets[cases], sizes)]
     chosen[np.repeat(line, sizes), taken] = np.repeat(1 / sizes, sizes)
-    open_ = signals.known[signals.day[cases]]
+    open_ = signals.open(cases[:, None], np.arange(items)[None])
     itself = (open_ & (entry >= 0)) | (chosen > 0)
     if signals.logits is not None:
         likeliest, _ = top_k(np.where(open_, signals.logits[cases], -np.inf).astype(np.float32), LIKELIEST)

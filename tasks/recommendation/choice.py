@@ -18,6 +18,9 @@ INFORMED = 300
 ITERATIONS = 12
 """Of a round."""
 
+RARE = 0.1
+"""Share of alternatives below which a value that every one of them has counts as a mark of a few."""
+
 
 @dataclass(frozen=True, eq=False)
 class Choices:
@@ -158,9 +161,11 @@ def _softmax(utility: np.ndarray, offsets: np.ndarray, case: np.ndarray) -> tupl
 
 
 def _spread(values: np.ndarray) -> np.ndarray:
-    """The standard deviation of each column, float32; 1 of a constant one."""
+    """The standard deviation of each column, float32; 1 of a constant one, and the magnitude of one that is 0 nearly
+    everywhere: in units of its spread a mark that few bear would cost nothing, whatever its weight."""
     spread = values.std(axis=0, dtype=np.float64)
-    return np.where(spread > 1e-6, spread, 1.0).astype(np.float32)
+    rare = (values != 0).sum(axis=0) < RARE * len(values)
+    return np.where(rare, _magnitude(values), np.where(spread > 1e-6, spread, 1.0)).astype(np.float32)
 
 
 def _magnitude(values: np.ndarray) -> np.ndarray:

@@ -22,21 +22,25 @@ OWN = "own"
 VECTORS: Sequence[str] = (*Popularity.dense_names, *repeats.NAMES, "age", "new")
 """Names of the values that every item has on a day, whoever asks."""
 
+NEVER = np.datetime64("NaT", "us")
+
 
 @dataclass(frozen=True, eq=False)
 class Signals:
     """What is known about the N items for each of n cases.
 
     `logits`: float32 [n, N], of the network, or None. `vectors`: float32 [T, P, N], the values of every item on each of
-    T days; `day`: int64 [n], which day a case goes by. `known`: bool [T, N], which items could be chosen on it.
-    `candidates`: F values of some items of each case. `steps`: int64 [n], how many steps the case sees. `vector_names`,
-    `names`: of the P and the F values.
+    T days; `day`: int64 [n], which day a case goes by. `open_from`: datetime64[us] [N], an item can be chosen at a
+    `cutoff`, datetime64[us] [n], later than this, NaT: never. So what began after the memory was made can be chosen, as
+    it can be shown. `candidates`: F values of some items of each case. `steps`: int64 [n], how many steps the case
+    sees. `vector_names`, `names`: of the P and the F values.
     """
 
     logits: np.ndarray | None
     vectors: np.ndarray
     day: np.ndarray
-    known: np.ndarray
+    open_from: np.ndarray
+    cutoff: np.ndarray
     candidates: Candidates
     steps: np.ndarray
     vector_names: tuple[str, ...]
@@ -45,6 +49,10 @@ class Signals:
     def __len__(self) -> int:
         """How many cases there are."""
         return len(self.day)
+
+    def open(self, cases: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Which items could be chosen in which cases, bool; positions that broadcast against each other."""
+        return self.open_from[items] < self.cutoff[cases]
 
 
 def signals(
@@ -59,22 +67,22 @@ def signals(
     renewals of the memory are counted from it."""
     items = len(journal.catalogue)
     places: list[np.ndarray] = []
-    parts, vectors, known = [], [], []
+    parts, vectors = [], []
     day = np.empty(len(cases), np.int64)
     for place, memory in memories(journal).days(cases, MIDNIGHT if trained_until is None else trained_until):
         block = cases.take(place)
         day[place] = len(places)
         places.append(place)
         vectors.append(item_vectors(memory, trained_until))
-        known.append(journal.catalogue.listed & journal.catalogue.known(memory.instant))
         parts.append(join([memory.source(name).candidates(journal, block) for name in SOURCES], items))
     names = tuple(name for source in SOURCES.values() for name in source.names)
+    open_from = np.where(journal.catalogue.listed, journal.catalogue.known_from, NEVER)
+    cutoff = cases.cutoff.astype("datetime64[us]")
     if not parts:
         empty = np.empty((0, len(VECTORS), items), np.float32)
-        unknown = np.empty((0, items), bool)
-        return Signals(logits, empty, day, unknown, nothing(len(names)), day, tuple(VECTORS), names)
+        return Signals(logits, empty, day, open_from, cutoff, nothing(len(names)), day, tuple(VECTORS), names)
     together, steps = at_places(places, parts), steps_seen(journal, cases)
-    return Signals(logits, np.stack(vectors), day, np.stack(known), together, steps, tuple(VECTORS), names)
+    return Signals(logits, np.stack(vectors), day, open_from, cutoff, together, steps, tuple(VECTORS), names)
 
 
 def item_vectors(memory: Memory, trained_until: Instant | None) -> np.ndarray:

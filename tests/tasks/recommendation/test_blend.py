@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from tasks.recommendation.blend import CONTEXT, NETWORK, Blend, draw_choices, fit_blend
+from tasks.recommendation.blend import CONTEXT, MOST_FOR_NEW, NETWORK, Blend, draw_choices, fit_blend
 from tasks.recommendation.candidates import Candidates
 from tasks.recommendation.choice import Choices, fit_choice
 from tasks.recommendation.signals import Signals
 
 ITEMS, DAYS = 40, 3
+NOW = np.datetime64("2024-01-01", "us")
 
 
 def made_up(n: int, items: int = ITEMS, seed: int = 0, logits: bool = True, dense: int = 8) -> Signals:
@@ -25,7 +27,8 @@ def made_up(n: int, items: int = ITEMS, seed: int = 0, logits: bool = True, dens
         random.normal(size=(n, items)).astype(np.float32) if logits else None,
         random.normal(size=(DAYS, 2, items)).astype(np.float32),
         random.integers(0, DAYS, n),
-        np.ones((DAYS, items), bool),
+        np.full(items, NOW - 1),
+        np.full(n, NOW),
         Candidates(np.arange(n + 1) * dense, item.ravel(), values),
         random.integers(0, 4, n),
         ("popular", "again"),
@@ -131,12 +134,33 @@ def test_a_sample_stands_for_the_rest_of_many_items():
     assert likelihood(total(found, signals), truth) > likelihood(total(blend, signals), truth) - 0.01
 
 
-def test_unknown_items_are_no_alternatives_unless_chosen():
+def test_items_that_are_not_open_are_no_alternatives_even_where_chosen():
     signals = made_up(50)
-    signals.known[:, :10] = False
+    signals.open_from[:10] = NOW
     truth = (np.arange(51), np.where(np.arange(50) < 5, 3, 20).astype(np.int32))
     choices = draw_choices(signals, truth, 0)
-    assert (np.diff(choices.offsets) == np.where(np.arange(50) < 5, 31, 30)).all()
+    assert (np.diff(choices.offsets) == np.full(45, 30)).all()
+    signals.cutoff[:5] += 1
+    choices = draw_choices(signals, truth, 0)
+    assert (np.diff(choices.offsets) == np.where(np.arange(50) < 5, 40, 30)).all()
+
+
+def test_a_few_lucky_newcomers_do_not_speak_for_all_that_come():
+    """Two of 300 cases chose something new: with the network's word alone, what is new was worth 20 then."""
+    made = made_up(300)
+    new = np.zeros((DAYS, 1, ITEMS), np.float32)
+    new[:, 0, :5] = 1
+    signals = replace(
+        made, vectors=np.concatenate([made.vectors, new], axis=1), vector_names=(*made.vector_names, "new")
+    )
+    signals.open_from[:5] = NOW
+    signals.cutoff[:2] += 1
+    signals.logits[:, :5] = -20
+    item = np.arange(5, 40, dtype=np.int32)[np.arange(300) % 35]
+    item[:2] = 3
+    weights = fit_blend([(signals, (np.arange(301), item))]).every["new"]
+    for steps in (0, 1, 5, 50):
+        assert 0 < np.array([1, np.log1p(steps), steps == 0]) @ weights <= MOST_FOR_NEW + 1e-6
 
 
 def test_cases_that_chose_nothing_are_left_out():
@@ -161,7 +185,8 @@ def test_without_network_and_own_items():
         None,
         signals.vectors,
         signals.day,
-        signals.known,
+        signals.open_from,
+        signals.cutoff,
         Candidates(signals.candidates.offsets, signals.candidates.item, signals.candidates.values[:, 1:]),
         signals.steps,
         signals.vector_names,

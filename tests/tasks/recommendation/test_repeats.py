@@ -69,8 +69,7 @@ def test_signals_stand_case_by_case_whatever_is_asked_beside():
     assert len(together.names) == sum(len(source.names) for source in SOURCES.values())
     new = together.vectors[together.day[0], VECTORS.index("new")]
     assert list(new) == [0, 0, 0, 1]
-    assert list(together.known[together.day[2]]) == [True] * 4
-    assert list(together.known[together.day[0]]) == [True, True, True, False]
+    assert together.open(np.array([[2], [0]]), np.arange(4)).tolist() == [[True] * 4, [True, True, True, False]]
     for case in range(5):
         alone = signals(made, asked.take(np.array([case])), logits[[case]], START + 5 * DAY)
         found = together.candidates
