@@ -117,11 +117,12 @@ def test_an_optional_column_that_nobody_mapped_may_go(task: str, program: Progra
     await_turn(task, program.url, of=4, shift=3)
     shop = _opened(task, program, named=False)
     wanted = {name for need in _needs(shop) for name in need.extra} | {"promotion"}
+    versions = ("known_at", True)  # without it the versions of a row repeat its key
     faults = [
         Fault("dropped", source, name, None)
         for source, columns in shop.columns.items()
         for name in columns
-        if not _column(source, name).required and name not in wanted
+        if not _column(source, name).required and name not in wanted and (name, bool(SOURCES[source].key)) != versions
     ]
     vital = {("demand", "quantity"), ("churn", "customer_id"), ("completion", "completed_at")}
     chosen = faults if is_full() else random.Random(shop.dialect).sample(faults, min(3, len(faults)))
