@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import xlsxwriter
+from xlsxwriter.exceptions import FileCreateError
 from xlsxwriter.worksheet import Worksheet
 
 ROWS = 1_048_575
@@ -70,7 +71,10 @@ class Workbook:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._book.close()
+        try:
+            self._book.close()
+        except FileCreateError as error:  # around what the system said, such as a full disk
+            raise error.args[0] if error.args and isinstance(error.args[0], OSError) else error from None
 
     def sheet(self, name: str, layout: Layout, rows: Iterable[Sequence[Any]]) -> int:
         """Adds a sheet and returns how many rows went into it: those past Excel's limit are left out."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -150,7 +151,8 @@ def install(lines: LogLines, level: str) -> None:
 
 
 def catch_threads() -> None:
-    """What ends a thread unseen becomes a log line; Python would write a traceback, values and all, to stderr."""
+    """What ends a thread unseen, or fails while an object is cleared away, becomes a log line; Python would write a
+    traceback, values and all, to stderr."""
     log = logging.getLogger("forecasting.threads")
 
     def say(failure: Any) -> None:
@@ -158,7 +160,11 @@ def catch_threads() -> None:
             name = failure.thread.name if failure.thread is not None else "a thread"
             log.error("%s failed: %s: %s", name, failure.exc_type.__name__, failure.exc_value)
 
+    def whisper(failure: Any) -> None:
+        log.debug("cleared away in spite of %s: %s", failure.exc_type.__name__, failure.exc_value)
+
     threading.excepthook = say
+    sys.unraisablehook = whisper  # a half-written archive on a full disk, whose writing has failed already
 
 
 def one_line(text: str) -> str:

@@ -7,17 +7,21 @@ from __future__ import annotations
 import os
 import random
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import idle_shop
+import psycopg
 import pytest
 from idle_shop import night, shown
 from nursery import Start
-from own_server import own_server
+from own_server import OwnServer, own_server
 from program import Program, write_shop
 from shell import Shell
+from sqlalchemy.engine import make_url
 from tally import is_full, points, tally
 
 from db.engines import open_warehouse
@@ -83,7 +87,18 @@ def test_disk_full_beside_postgresql(
     with small_disk(tmp_path / "small", 160) as disk, own_server(disk / "data") as server:
         program = idle_shop.create(Program(tmp_path, server.url), monkeypatch)
         of = points(full=10, share=1)
-        _survives("disk full: warehouse and WAL", program, start, disk, 600_000, of, after=server.start)
+        name = "disk full: warehouse and WAL"
+        _survives(name, program, start, disk, 40_000, of, after=server.start, strike=partial(_next_log, server))
+
+
+def _next_log(server: OwnServer) -> None:
+    """Lets the server begin files of its WAL until there is no room for another."""
+    url = make_url(server.url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with suppress(psycopg.Error):
+        for _ in range(3):
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute("select pg_logical_emit_message(false, 'fault', 'x')")
+                connection.execute("select pg_switch_wal()")
 
 
 def _survives(
@@ -93,7 +108,8 @@ def _survives(
     disk: Path,
     most: int,
     of: int,
-    after: object = None,
+    after: Callable[[], None] = lambda: None,
+    strike: Callable[[], None] = lambda: None,
 ) -> None:
     dice, failed = random.Random(7), 0
     warehouse = open_warehouse(program.url)
@@ -107,15 +123,21 @@ def _survives(
             left = dice.randrange(most) if number else 0
             with filled(disk, left):
                 process = start(program, *night(day, "--retrain", "always"), patience=3.0)
+                if number % 2:
+                    time.sleep(dice.uniform(0.0, 0.5))
+                    strike()
                 _, stderr = process.communicate()
-            if callable(after):
-                after()
+            after()
             failed += process.returncode != 0
             with survived.point(f"{number}, {left} bytes left: exit code {process.returncode}, {stderr}"):
                 now = shown(warehouse)
-                assert process.returncode in (0, 1) and "Traceback" not in stderr and "should not" not in stderr
+                down = (
+                    process.returncode == 2 and "cannot be reached" in stderr
+                )  # a server ends where its WAL has no room
+                assert process.returncode in (0, 1) or down, process.returncode
+                assert "Traceback" not in stderr and "should not" not in stderr
                 if process.returncode:
-                    said = "full" in stderr or "space" in stderr or "was lost" in stderr
+                    said = "full" in stderr or "space" in stderr or "was lost" in stderr or down
                     assert said, "it says what is the matter"
                     assert now.run == before.run or "rows are published" in stderr
                 day += 1
