@@ -23,7 +23,7 @@ from tasks.recommendation.ranking import BLOCK_BYTES, rank
 from tasks.recommendation.signals import signals
 from tasks.recommendation.training import fit_network
 
-FORMAT = 1
+FORMAT = 2
 
 FIRST_STEPS = 500
 """First steps that the blend is fitted on besides, at most: what a new customer is shown is learnt from them."""
