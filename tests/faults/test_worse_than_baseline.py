@@ -159,6 +159,6 @@ def _plain(row: tuple) -> tuple:
 def _instant(value: Any) -> Any:
     if value is None or value != value:
         return None
-    if isinstance(value, str) and value[:1] in ("[", "{"):  # a document, which one database gives as text
-        return json.loads(value)
+    if isinstance(value, str):  # SQLite gives documents and instants as text
+        return json.loads(value) if value[:1] in ("[", "{") else value.removesuffix(".000000")
     return value.replace(tzinfo=None) if hasattr(value, "tzinfo") else value
