@@ -54,7 +54,8 @@ class Child:
     def communicate(self, timeout: float = 300.0) -> tuple[str, str]:
         """What it wrote to stdout and to stderr, once it has ended."""
         self.wait(timeout)
-        out, err = (path.read_text(errors="replace") for path in self.files)
+        # one that was killed before it began has opened nothing
+        out, err = (path.read_text(errors="replace") if path.exists() else "" for path in self.files)
         return out, err
 
 
