@@ -150,15 +150,23 @@ def _time_limit(minutes: float | None) -> Iterator[None]:
         yield
         return
 
+    late = TimedOut(
+        f"The job was stopped after {minutes:g} minutes.", remedy="Its limit is `timeout_minutes` in [jobs]."
+    )
+    rung = threading.Event()
+
     def stop(number: int, frame: FrameType | None) -> None:
-        raise TimedOut(
-            f"The job was stopped after {minutes:g} minutes.", remedy="Its limit is `timeout_minutes` in [jobs]."
-        )
+        rung.set()
+        raise late
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, minutes * 60)
     try:
         yield
+    except Exception as failure:
+        if rung.is_set() and failure is not late:  # a library made something else of it
+            raise late from failure
+        raise
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
