@@ -30,6 +30,10 @@ class TimedOut(ForecastingError):
     """A job took longer than its `timeout_minutes`."""
 
 
+class _Late(BaseException):
+    """Ends what a job does, past whatever would go on after an Exception."""
+
+
 @dataclass(frozen=True)
 class JobRequest:
     """One slot of a job; the fields are the options of `forecasting run --job`. `slot` and `as_of`: datetime64[us] in
@@ -150,22 +154,21 @@ def _time_limit(minutes: float | None) -> Iterator[None]:
         yield
         return
 
-    late = TimedOut(
-        f"The job was stopped after {minutes:g} minutes.", remedy="Its limit is `timeout_minutes` in [jobs]."
-    )
     rung = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
         rung.set()
-        raise late
+        raise _Late(f"stopped after {minutes:g} minutes")
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, minutes * 60)
     try:
         yield
-    except Exception as failure:
-        if rung.is_set() and failure is not late:  # a library made something else of it
-            raise late from failure
+    except BaseException as failure:
+        if rung.is_set():  # also where a library made something else of it
+            raise TimedOut(
+                f"The job was stopped after {minutes:g} minutes.", remedy="Its limit is `timeout_minutes` in [jobs]."
+            ) from failure
         raise
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
