@@ -66,8 +66,8 @@ __all__ = [
     "Report",
     "ReportSection",
     "SlotTaken",
-    "TrainingDiverged",
     "Source",
     "SourceNeed",
     "TaskSpec",
+    "TrainingDiverged",
 ]

@@ -31,8 +31,8 @@ class Column:
 
     `minimum` and `maximum` are inclusive bounds of a valid NUMBER or INTEGER. `future` says that a TIMESTAMP or
     DATE may lie after the wall clock (a promise, a known-ahead row). `refers_to` names the source whose key the
-    ID should be found in: an unknown one is a warning and a cold start, never dirt. `longest`: bytes (UTF-8) of an ID or
-    TEXT that becomes part of keys, which no database indexes at any length.
+    ID should be found in: an unknown one is a warning and a cold start, never dirt. `longest`: bytes (UTF-8) of an ID
+    or TEXT that becomes part of keys, which no database indexes at any length.
     """
 
     name: str

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from forecasting.schema.declarations import Column, Kind, Source
 
-
 KEY_BYTES = 1000
 """Two of them and the run's id fit into an index of every database (PostgreSQL: 2704 bytes)."""
 

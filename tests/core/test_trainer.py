@@ -18,8 +18,7 @@ from forecasting.callbacks import Callback, Report, RichProgress
 from forecasting.checkpoints import Checkpoint
 from forecasting.encoders import encoder_names
 from forecasting.optimisers import schedule
-from forecasting.schema import ConfigurationError
-from forecasting.schema import TrainingDiverged
+from forecasting.schema import ConfigurationError, TrainingDiverged
 from forecasting.trainer import TrainingConfig, mean_loss, train
 
 VALIDATE = partial(mean_loss, batches=toy.source(100, seed=1), loss=toy.loss)
