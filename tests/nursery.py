@@ -78,6 +78,8 @@ class Nursery:
         """Starts a command and goes on. `patience`: seconds that it waits for a database, in the place of minutes."""
         program, self._number = program or self._program, self._number + 1
         self._files = (program.directory / f".{self._number}.out", program.directory / f".{self._number}.err")
+        for file in self._files:
+            file.touch()
         request = {
             "arguments": arguments,
             "directory": str(program.directory),

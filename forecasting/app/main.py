@@ -161,7 +161,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, _terminate)
     stopping.listen()
     catch_threads()
-    cli(arguments, prog_name="forecasting")
+    try:
+        cli(arguments, prog_name="forecasting")
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # all is done: the exit code says how, not the signal
 
 
 def _terminate(number: int, frame: Any) -> None:

@@ -36,6 +36,7 @@ def test_sigterm_ends_a_run_cleanly(program: Program, start: Start, monkeypatch:
             process = start(program, *night(slot, "--retrain", "always"))
             time.sleep(dice.uniform(0.0, 1.0) * whole)
             if not (ended := _terminated(process, again=number % 2 == 1)):
+                whole *= 0.95
                 continue  # it was done before
             with survived.point(number):
                 _assert_clean(process, *ended, warehouse)
@@ -91,6 +92,7 @@ def test_sigterm_ends_a_training(program: Program, start: Start) -> None:
             process = start(program, "run", "demand", *day, "--slot", f"2024-{slot // 28 + 5:02}-{slot % 28 + 1:02}")
             time.sleep(dice.uniform(0.0, 1.0) * whole)
             if not (ended := _terminated(process, again=False)):
+                whole *= 0.95
                 continue
             with survived.point(number):
                 _assert_clean(process, *ended, warehouse)
