@@ -30,6 +30,7 @@ from sqlalchemy.pool import NullPool
 
 from db import failures, sqlite_files
 from db.failures import first_line
+from db.interruption import heed, lifted, postponed
 from forecasting.schema import ConfigurationError, ForecastingError
 
 SCHEMA = "forecasting"
@@ -93,10 +94,10 @@ class Warehouse:
     def reading(self) -> Iterator[Connection]:
         """A read-only transaction in which every statement sees the same snapshot."""
         options: dict[str, Any] = {"isolation_level": "REPEATABLE READ"} if self.dialect == "postgresql" else {}
-        with self._explained(), self._connect() as connection:
+        with postponed(), self._explained(), self._connect() as connection:
             if options:
                 connection = connection.execution_options(**options, postgresql_readonly=True)
-            with connection.begin():
+            with connection.begin(), lifted():
                 yield connection
 
     @contextmanager
@@ -104,12 +105,13 @@ class Warehouse:
         """A transaction that commits at the end and rolls back, DDL too, on any exception. Refused on a source."""
         if self.role == "source":
             raise ForecastingError(f"warehouse {self.name!r} is a source and is only ever read")
-        with self._explained(), self._connect() as connection:
+        with postponed(), self._explained(), self._connect() as connection:
             connection = connection.execution_options(forecasting_begin="IMMEDIATE")
             number, at_its_end = None, False
             try:
                 with connection.begin():
-                    yield connection
+                    with lifted():
+                        yield connection
                     if self.dialect == "postgresql":
                         number = connection.scalar(sa.select(sa.func.txid_current_if_assigned()))
                     at_its_end = True
@@ -162,6 +164,7 @@ class Warehouse:
                 status = None
             if status in ("committed", "aborted"):
                 return status == "committed"
+            heed()
             time.sleep(failures.PAUSE_SECONDS)
         raise failures.OutcomeUnknown(
             f"The connection to {self.place} was lost while it saved, and it is not back.",
@@ -252,6 +255,7 @@ def _open_sqlite(url: URL, name: str, role: Role) -> Warehouse:
             return
         until = time.monotonic() + BUSY_SECONDS
         while True:
+            heed()
             try:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             except OperationalError as error:

@@ -19,6 +19,7 @@ import psycopg
 import pyarrow as pa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from db.interruption import heed
 from forecasting.schema import ForecastingError
 
 PATIENCE_SECONDS = 60.0
@@ -73,6 +74,7 @@ def _repeating(function: Callable[P, T], patience: Callable[[], float]) -> Calla
     def patient(*args: P.args, **kwargs: P.kwargs) -> T:
         until, pause = time.monotonic() + patience(), PAUSE_SECONDS
         while True:
+            heed()
             try:
                 return function(*args, **kwargs)
             except Unavailable as problem:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import click
 
+from db import interruption
 from forecasting import __version__
 from forecasting.app import stopping
 from forecasting.app.console import Console
@@ -95,6 +96,8 @@ def end(error: BaseException, console: Console, command: str) -> ExitCode:
     """Where every error ends: one line on stderr, with --json a document, a file for what nobody expected."""
     if isinstance(error, SystemExit):
         return ExitCode(error.code) if isinstance(error.code, int) and error.code in range(6) else ExitCode.ERROR
+    if interruption.is_told():  # whatever else a library made of it
+        error = KeyboardInterrupt()
     if isinstance(error, BrokenPipeError):
         return _closed_pipe()
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
@@ -171,7 +174,7 @@ def _terminate(number: int, frame: Any) -> None:
     """Ends the command as Ctrl-C does, once: a second signal must not cut short how claims are released and files are
     closed."""
     signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    interruption.stop()
 
 
 if __name__ == "__main__":

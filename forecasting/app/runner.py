@@ -19,6 +19,7 @@ from typing import Any
 from db import claims, models, publishing, quarantine, retention, runs
 from db.claims import Claim
 from db.engines import Warehouse
+from db.interruption import postponed
 from db.quarantine import TooManyBadRows
 from db.raising import Raised
 from forecasting import artifacts
@@ -49,30 +50,34 @@ def run(workspace: Workspace, request: RunRequest, progress: Progress, *, reader
     if request.dry_run:
         return _rehearse(workspace, results, task, request, progress, reader)
     settings = workspace.configuration.settings
-    claim = claims.claim(
-        results, request.task, _aware(request.slot), lease_seconds=settings.lease_seconds, force=request.force
-    )
-    with claim.heartbeat():
-        with _freed_on_failure(claim):
-            run_id = runs.start(
-                results,
-                claim,
-                as_of=_aware(request.as_of),
-                trigger=request.trigger,
-                code_version=code_version(type(task)),
-                config={
-                    "task": request.task,
-                    "type": task.spec.name,
-                    "options": options_of(task),
-                    "seed": settings.seed,
-                    "notes": list(request.notes),  # a page drawn later says them too
-                },
+    with contextlib.ExitStack() as until_published:
+        with postponed():  # no signal comes between the claim and what gives it back
+            claim = claims.claim(
+                results, request.task, _aware(request.slot), lease_seconds=settings.lease_seconds, force=request.force
             )
-        interrupted = partial(runs.fail, results, claim, run_id, "Interrupted", exit_code=int(ExitCode.ERROR))
-        with log_run(run_id), stopping.in_time(interrupted), _closed_on_failure(workspace, results, claim, run_id):
-            result = _publish(workspace, results, task, request, claim, run_id, progress, reader)
-            done = "published" if result.published else "kept beside what is published"
-            log.info("%s: %d rows as of %s, by %s", done, sum(result.rows.values()), request.as_of, result.subject)
+            until_published.enter_context(claim.heartbeat())
+            with _freed_on_failure(claim):
+                run_id = runs.start(
+                    results,
+                    claim,
+                    as_of=_aware(request.as_of),
+                    trigger=request.trigger,
+                    code_version=code_version(type(task)),
+                    config={
+                        "task": request.task,
+                        "type": task.spec.name,
+                        "options": options_of(task),
+                        "seed": settings.seed,
+                        "notes": list(request.notes),  # a page drawn later says them too
+                    },
+                )
+            interrupted = partial(runs.fail, results, claim, run_id, "Interrupted", exit_code=int(ExitCode.ERROR))
+            until_published.enter_context(log_run(run_id))
+            until_published.enter_context(stopping.in_time(interrupted))
+            until_published.enter_context(_closed_on_failure(workspace, results, claim, run_id))
+        result = _publish(workspace, results, task, request, claim, run_id, progress, reader)
+        done = "published" if result.published else "kept beside what is published"
+        log.info("%s: %d rows as of %s, by %s", done, sum(result.rows.values()), request.as_of, result.subject)
     with log_run(run_id):
         _tidy(workspace, results, task, request.task)
         if not result.published or request.in_hindsight:
