@@ -43,6 +43,17 @@ def instant(value: str | dt.date | np.datetime64) -> np.datetime64:
     return result
 
 
+def aware(instant: np.datetime64) -> dt.datetime:
+    """An instant as a datetime that knows its zone, UTC: what databases and their ledgers take."""
+    moment: dt.datetime = instant.astype("datetime64[us]").item()
+    return moment.replace(tzinfo=dt.UTC)
+
+
+def shown(instant: np.datetime64) -> str:
+    """An instant for a person: 2011-09-10, or 2011-09-10T06:30 where it is not a day's first."""
+    return str(instant)[:16].removesuffix("T00:00")
+
+
 def _no_instant(value: object) -> ConfigurationError:
     return ConfigurationError(
         f"{value!r} is no date or time.", remedy="Write it like 2011-09-10, 2011-09-10T06:30 or 2011-09-10T06:30+02:00."

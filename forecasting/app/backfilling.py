@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +23,7 @@ from forecasting.app.migrating import is_new
 from forecasting.app.reading import Reader, Reading, read
 from forecasting.app.request import BACKFILL, Retrain, RunRequest, RunResult, worst
 from forecasting.app.workspace import Workspace, now
+from forecasting.clock import aware, shown
 from forecasting.pipeline import Progress
 from forecasting.schema import ConfigurationError, ExitCode, ForecastingError, SlotTaken
 from forecasting.task import Instant, Task
@@ -117,7 +118,7 @@ def run(workspace: Workspace, request: BackfillRequest, told: Callable[[Filled],
     reader, found, in_vain = _read_once(), list(planned), 0
     for number, filled in enumerate(planned):
         if filled.state == "due" and in_vain < PATIENCE:
-            label = f"{_day(filled.slot)} ({due.index(number) + 1} of {len(due)})"
+            label = f"{shown(filled.slot)} ({due.index(number) + 1} of {len(due)})"
             filled = _fill(workspace, request, filled.slot, label, reader)
             in_vain = in_vain + 1 if filled.exit_code is ExitCode.ERROR else 0
             if filled.exit_code is ExitCode.DATA_BROKEN:
@@ -135,15 +136,15 @@ def plan(workspace: Workspace, request: BackfillRequest) -> list[Filled]:
     slots = request.slots
     if not len(slots):
         raise ConfigurationError("--from must lie before --to.", remedy="Slots are made from --from on, before --to.")
-    if _aware(slots[-1]) > now():
+    if aware(slots[-1]) > now():
         raise ConfigurationError(
-            f"The slot of {_day(slots[-1])} lies in the future.", remedy="A backfill ends today at the latest."
+            f"The slot of {shown(slots[-1])} lies in the future.", remedy="A backfill ends today at the latest."
         )
     warehouse = workspace.results(prepare=False)
     taken: dict[datetime, Taken] = {}
     if not is_new(workspace, warehouse):
-        taken = claims.taken(workspace.results(), request.task, _aware(slots[0]), _aware(request.end))
-    return [_planned(slot, taken.get(_aware(slot)), request.force) for slot in slots]
+        taken = claims.taken(workspace.results(), request.task, aware(slots[0]), aware(request.end))
+    return [_planned(slot, taken.get(aware(slot)), request.force) for slot in slots]
 
 
 def _planned(slot: Instant, taken: Taken | None, force: bool) -> Filled:
@@ -172,7 +173,7 @@ def _fill(workspace: Workspace, request: BackfillRequest, slot: Instant, label: 
         error = workspace.console.unexpected(problem, f"backfill {request.task}")
     else:
         return Filled(slot, "made", result)
-    workspace.console.error(f"{request.task}, slot {_day(slot)}: {error}")
+    workspace.console.error(f"{request.task}, slot {shown(slot)}: {error}")
     return Filled(slot, "failed", error=error)
 
 
@@ -214,12 +215,3 @@ def _warn_of_rows_that_go(workspace: Workspace, slots: int) -> None:
 
 def _labelled(progress: Progress, label: str) -> Progress:
     return lambda what, done, total: progress(f"{label}: {what}", done, total)
-
-
-def _aware(instant: Instant) -> datetime:
-    moment: datetime = instant.astype("datetime64[us]").item()
-    return moment.replace(tzinfo=UTC)
-
-
-def _day(instant: Instant) -> str:
-    return str(instant)[:16].removesuffix("T00:00")

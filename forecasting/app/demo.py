@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from forecasting.app.request import RunRequest, worst
 from forecasting.app.restoring import restored
 from forecasting.app.side_by_side import cores, documents
 from forecasting.app.workspace import Workspace
+from forecasting.clock import aware
 from forecasting.pipeline import MODEL, MetricRow, Progress, rivals, scored, with_parts
 from forecasting.schema import SOURCES, ArtifactError, ConfigurationError, ExitCode, TaskSpec
 from forecasting.task import Forecaster, Task
@@ -201,7 +201,7 @@ def _load(workspace: Workspace, missing: Sequence[str], progress: Progress) -> N
 
 def _done(warehouse: Warehouse, task: str, as_of: np.datetime64) -> Run | None:
     """The latest run of a task at an instant that came to an end."""
-    at = as_of.astype("datetime64[us]").item().replace(tzinfo=UTC)
+    at = aware(as_of)
     return next(
         (run for run in runs.latest(warehouse, task, limit=1_000) if run.state == "done" and run.as_of == at), None
     )

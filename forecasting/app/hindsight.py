@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
 from pathlib import Path
 
 from db import crowns, models
@@ -12,6 +11,7 @@ from db.models import ModelRecord
 from forecasting import artifacts
 from forecasting.app.request import RunRequest
 from forecasting.app.retraining import options_of
+from forecasting.clock import aware
 from forecasting.schema import ArtifactError, ConfigurationError
 from forecasting.task import Task
 
@@ -24,7 +24,7 @@ def model_of_its_time(results: Warehouse, task: Task, request: RunRequest) -> Mo
 
     Raises ConfigurationError where there is none and nothing may be trained.
     """
-    moment: datetime = request.as_of.astype("datetime64[us]").item().replace(tzinfo=UTC)
+    moment = aware(request.as_of)
     options, refused = options_of(task), crowns.taken_back(crowns.history(results, request.task))
     for record in models.as_of(results, request.task, moment):
         if record.model_id not in refused and (record.config or {}).get("options") == options and _is_intact(record):

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
@@ -22,6 +22,7 @@ from forecasting.app.request import Retrain, slot_of
 from forecasting.app.running import Attempt
 from forecasting.app.slots import schedule_of
 from forecasting.app.workspace import Workspace, now
+from forecasting.clock import aware
 from forecasting.schema import ClaimLost, ExitCode, ForecastingError, SlotTaken
 from forecasting.task import Instant
 
@@ -69,7 +70,7 @@ def run_job(workspace: Workspace, request: JobRequest) -> JobResult:
         slot = slot_of(schedule_of(workspace.configuration.jobs, request.job), now())
     if request.dry_run:
         return _do(workspace, config, request, slot, attempt=0)
-    results, moment = workspace.results(), slot.astype("datetime64[us]").item().replace(tzinfo=UTC)
+    results, moment = workspace.results(), aware(slot)
     claim = _claimed(workspace, results, request, moment)
     with log_context(job=request.job, slot=f"{moment:%Y-%m-%dT%H:%M:%SZ}"), claim.heartbeat():
         with _entered(workspace, results, claim, request.job) as attempt, _time_limit(config.timeout_minutes):

@@ -11,10 +11,8 @@ import json
 import logging
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from db import claims, models, publishing, quarantine, retention, runs
 from db.claims import Claim
@@ -33,6 +31,7 @@ from forecasting.app.reading import Reader, Reading, read
 from forecasting.app.request import RunRequest, RunResult
 from forecasting.app.retraining import drift_metrics
 from forecasting.app.workspace import Workspace
+from forecasting.clock import aware
 from forecasting.gate import MODEL
 from forecasting.pipeline import Progress, publication_rows
 from forecasting.schema import ClaimLost, ExitCode, ForecastingError
@@ -53,14 +52,14 @@ def run(workspace: Workspace, request: RunRequest, progress: Progress, *, reader
     with contextlib.ExitStack() as until_published:
         with postponed():  # no signal comes between the claim and what gives it back
             claim = claims.claim(
-                results, request.task, _aware(request.slot), lease_seconds=settings.lease_seconds, force=request.force
+                results, request.task, aware(request.slot), lease_seconds=settings.lease_seconds, force=request.force
             )
             until_published.enter_context(claim.heartbeat())
             with _freed_on_failure(claim):
                 run_id = runs.start(
                     results,
                     claim,
-                    as_of=_aware(request.as_of),
+                    as_of=aware(request.as_of),
                     trigger=request.trigger,
                     code_version=code_version(type(task)),
                     config={
@@ -198,7 +197,7 @@ def _read_and_quarantine(
         quarantine.keep(results, run_id, bad)
     window = reading.window(as_of)
     if window is not None:
-        runs.note_data_window(results, run_id, *map(_aware, window))
+        runs.note_data_window(results, run_id, *map(aware, window))
     return reading
 
 
@@ -217,14 +216,14 @@ def _store_model(
         model_id,
         task=task_name,
         encoder=getattr(decision.options, "encoder", None),
-        trained_until=_aware(model.trained_until),
+        trained_until=aware(model.trained_until),
         uri=str(directory),
         sha256=sha256,
         run_id=run_id,
         config={"options": json.loads(json.dumps(dataclasses.asdict(decision.options))), PROFILE: decision.profile},
         recipe={"epochs": model.recipe.epochs, "learnt": dict(model.recipe.learnt)},
         warm_from=decision.warm_from,
-        fully_trained_until=_aware(decision.fully_trained_until) if decision.warm_from else None,
+        fully_trained_until=None if (fully := decision.fully_trained_until) is None else aware(fully),
     )
     return model_id
 
@@ -296,8 +295,3 @@ def _result(
 def _checkpoint(workspace: Workspace, request: RunRequest) -> Path:
     """Where a killed training of this slot resumes from."""
     return workspace.checkpoints / request.task / str(request.slot).replace(":", "")
-
-
-def _aware(instant: Instant | Any) -> datetime:
-    """A datetime64[us] in UTC as an aware datetime."""
-    return instant.astype("datetime64[us]").item().replace(tzinfo=UTC)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC
 from typing import Any
 
 import click
@@ -14,6 +13,7 @@ from forecasting.app.commands import alert_delivery
 from forecasting.app.options import INSTANT, global_options, with_workspace
 from forecasting.app.person import user
 from forecasting.app.workspace import Workspace
+from forecasting.clock import aware
 from forecasting.schema import ALERT_STATES, AlertLedger
 
 
@@ -134,7 +134,7 @@ def prune(workspace: Workspace, before: Any, entities: tuple[str, ...], channel:
     sources know nothing of them any more. No channel is told. Whoever is forgotten within the cooldown may be alerted
     about anew.
     """
-    moment = before.astype("datetime64[us]").item().replace(tzinfo=UTC) if before is not None else None
+    moment = aware(before) if before is not None else None
     pruned = alerting.prune(workspace, before=moment, entities=entities, channel=channel)
     workspace.console.say(f"Deleted {pruned.alerts:,} alerts and {pruned.deliveries:,} deliveries.")
     workspace.console.document("alerts prune", vars(pruned))

@@ -11,6 +11,7 @@ from forecasting.app.backfilling import Backfill, BackfillRequest, Filled
 from forecasting.app.delivering import DeliveryReport, deliver_after_runs
 from forecasting.app.options import INSTANT, global_options, with_workspace
 from forecasting.app.workspace import Workspace
+from forecasting.clock import shown
 from forecasting.schema import ExitCode
 
 
@@ -60,7 +61,7 @@ def command(workspace: Workspace, **options: Any) -> ExitCode:
     request, console = BackfillRequest(**options), workspace.console
 
     def told(filled: Filled) -> None:
-        console.say(f"{_day(filled.slot)}  {_line(filled)}")
+        console.say(f"{shown(filled.slot)}  {_line(filled)}")
 
     result = backfilling.run(workspace, request, told)
     deliveries = deliver_after_runs(workspace) if result.published else DeliveryReport()
@@ -119,7 +120,3 @@ def _error(result: Backfill) -> dict[str, Any]:
     if result.problem is None:
         return {}
     return {"error": {"message": result.problem.message, "remedy": result.problem.remedy}}
-
-
-def _day(instant: Any) -> str:
-    return str(instant)[:16].removesuffix("T00:00")

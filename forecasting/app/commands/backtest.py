@@ -11,6 +11,7 @@ from forecasting.app import backtesting
 from forecasting.app.figures import figures
 from forecasting.app.options import INSTANT, global_options, with_workspace
 from forecasting.app.workspace import Workspace
+from forecasting.clock import shown
 from forecasting.schema import ExitCode
 
 
@@ -50,7 +51,7 @@ def command(workspace: Workspace, **options: Any) -> ExitCode:
         result = backtesting.run(workspace, request, progress)
     console, outcome = workspace.console, result.backtest
     spec = workspace.task_class(request.task).spec
-    console.say(f"{request.task}: {outcome.cases:,} cases from {_day(request.start)} to {_day(request.end)}")
+    console.say(f"{request.task}: {outcome.cases:,} cases from {shown(request.start)} to {shown(request.end)}")
     headings, table = figures(outcome.metrics, spec)
     if table:
         console.table(headings, table)
@@ -71,7 +72,3 @@ def command(workspace: Workspace, **options: Any) -> ExitCode:
         },
     )
     return result.exit_code
-
-
-def _day(instant: Any) -> str:
-    return str(instant)[:16].removesuffix("T00:00")
