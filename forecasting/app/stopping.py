@@ -2,8 +2,8 @@
 
 The handler of the signal raises KeyboardInterrupt, and all that a run holds is let go on the way out. That happens
 between two instructions of Python; a long query or computation in C may keep it waiting. A thread of its own therefore
-hears of the signal too: it cancels the queries at once, and where that did not help it ends the process, after a last
-try to give back the slot.
+hears of the signal too: it wakes the main thread where it sleeps, cancels the queries at once, and where that did not
+help it ends the process, after a last try to give back the slot.
 """
 
 from __future__ import annotations
@@ -47,11 +47,23 @@ def in_time(farewell: Callable[[], None]) -> Iterator[None]:
 
 
 def _hear(pipe: int) -> None:
+    heard = False
     while signals := os.read(pipe, 64):
+        if signal.SIGTERM in signals and not heard:
+            heard = True
+            _wake_main_thread()
         if signal.SIGTERM in signals or signal.SIGINT in signals:
             _interrupt_queries()
         if signal.SIGTERM in signals and _farewells:
             _end_in_time()
+
+
+def _wake_main_thread() -> None:
+    """Handlers run in the main thread, but the system may have given the signal to another (it does where a process was
+    stopped and goes on): one that waits for a lock would sleep on. The handler takes the first alone."""
+    main = threading.main_thread().ident
+    assert main is not None
+    signal.pthread_kill(main, signal.SIGTERM)
 
 
 def _interrupt_queries() -> None:

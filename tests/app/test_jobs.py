@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -100,7 +101,8 @@ def test_errors_stand_in_the_ledger_and_leave_the_slot_free(
 
         broken.setattr(runner, "_publish", fail)
         shell("run", "--job", "night", "--slot", AT, code=1)
-    shell("run", "--job", "short", "--slot", AT, code=1)
+        broken.setattr(runner, "_publish", lambda *arguments, **options: time.sleep(10))
+        shell("run", "--job", "short", "--slot", AT, code=1)
     (program := shell.program).directory.joinpath("forecasting.toml").write_text(
         (program.directory / "forecasting.toml").read_text() + '[sources.orders]\ncolumns = { placed_at = "gone" }\n'
     )
