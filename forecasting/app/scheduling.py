@@ -234,8 +234,9 @@ class Scheduler:
             )
         try:
             job_runs.start(self.results, started.claim, started.job)
+            state: job_runs.Ending = "interrupted" if self.stopping.is_set() else "failed"  # by `stop`, or on its own
             error = f"the worker ended before it began ({how})"
-            job_runs.finish(self.results, started.claim, started.job, "failed", int(ExitCode.ERROR), error)
+            job_runs.finish(self.results, started.claim, started.job, state, int(ExitCode.ERROR), error)
         except ClaimLost:
             pass  # as it should be: the worker took the claim over, and wrote its own entry
         except (ForecastingError, SQLAlchemyError) as failure:
