@@ -99,7 +99,7 @@ def test_what_a_status_means(status: int, state: str) -> None:
 @pytest.mark.parametrize("how", ["hang", "drip", "close"])
 def test_a_receiver_without_an_answer_is_left_alone(how: str) -> None:
     sent = [delivery(number) for number in range(3 * AT_ONCE)]
-    with receiving(Reply(how=how)) as receiver, webhook(receiver, timeout=0.5) as channel, at_most(3):
+    with receiving(Reply(how=how)) as receiver, webhook(receiver, timeout=1.0) as channel, at_most(4):
         answers = channel.send(sent)
     assert [answer.state for answer in answers] == ["failed"] * AT_ONCE + ["untried"] * 2 * AT_ONCE
     assert all("no answer" in answer.error for answer in answers[:AT_ONCE])

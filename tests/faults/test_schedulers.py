@@ -87,7 +87,7 @@ def test_four_schedulers_run_each_slot_once(
     program: Program, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _in_turn(program, "sqlite")
-    program, slots = idle_shop.create(program, monkeypatch, settings=EACH_SECOND), points(full=200, share=12)
+    program, slots = idle_shop.create(program, monkeypatch, settings=EACH_SECOND), points(full=200, share=8)
     with (
         tally("4 schedulers, one slot a second", warehouse.dialect, slots) as survived,
         _schedulers(program, 4) as four,
