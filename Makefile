@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
        $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test faults lint format bench bench-demand bench-recommendation bench-churn bench-completion bench-warm bench-reading bench-scale docs \
+.PHONY: help install demo test faults faults-on-sqlite faults-on-the-rest lint format bench bench-demand bench-recommendation bench-churn bench-completion bench-warm bench-reading bench-scale docs \
         clean
 
 help:  ## this list
@@ -45,8 +45,14 @@ test: .venv/.installed-dev  ## all tests, on SQLite and a real PostgreSQL, and t
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST)
 
-faults: .venv/.installed-dev  ## every fault at full count on both databases, one line each (about an hour)
-	@FAULTS=full $(BIN)/python -m pytest tests/faults -s -q
+faults: .venv/.installed-dev  ## every fault at full count on both databases, side by side, one line each (hours)
+	@$(MAKE) --no-print-directory -j 2 faults-on-sqlite faults-on-the-rest
+
+faults-on-sqlite:
+	@FAULTS=full $(BIN)/python -m pytest tests/faults -s -q -k sqlite
+
+faults-on-the-rest:
+	@FAULTS=full $(BIN)/python -m pytest tests/faults -s -q -k "not sqlite"
 
 lint: .venv/.installed-dev  ## ruff, mypy, import-linter
 	@$(BIN)/ruff check .
