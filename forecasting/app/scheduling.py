@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -44,14 +45,16 @@ _MARGIN_SECONDS = 30.0
 """How much longer than its own limit a worker may take before the scheduler stops it."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Started:
-    """A worker at work on a slot, under a claim that was made for it."""
+    """A worker at work on a slot, under a claim that was made for it. `attendant`: the thread that waits for its end;
+    no other may, while it lives."""
 
     job: str
     slot: datetime
     claim: Claim
     process: BaseProcess
+    attendant: threading.Thread | None = None
 
 
 @dataclass
@@ -121,9 +124,23 @@ class Scheduler:
             self._wakes.shutdown(wait=False)
         with self._lock:
             at_work = list(self.running.values())
-        workers.stop([started.process for started in at_work])
+            for started in at_work:
+                started.process.terminate()
+        until = time.monotonic() + workers.STOP_SECONDS
         for started in at_work:
+            self._see_off(started, until - time.monotonic())
             self._settle(started)
+
+    def _see_off(self, started: Started, seconds: float) -> None:
+        """Wait so long for a worker that was told to stop, then kill it."""
+        if started.attendant is None:
+            workers.stop([started.process], seconds)
+            return
+        started.attendant.join(max(seconds, 0.0))
+        with self._lock:
+            if started.job in self.running:  # it has not been settled, nor has its attendant closed it
+                started.process.kill()
+        started.attendant.join()
 
     def _alarm_clock(self) -> BackgroundScheduler:
         """Wakes at every slot and every few seconds. However late a wake-up comes it is wanted (no misfire time), and
@@ -201,7 +218,10 @@ class Scheduler:
         with log_context(job=name, slot=_text(slot)):
             log.info("job %s, slot %s: started as process %s", name, _text(slot), process.pid)
         if self._wakes is not None:
-            threading.Thread(target=self._attend, args=(started,), name=f"attends {name}", daemon=True).start()
+            started.attendant = threading.Thread(
+                target=self._attend, args=(started,), name=f"attends {name}", daemon=True
+            )
+            started.attendant.start()
 
     def _attend(self, started: Started) -> None:
         """Wait for a worker to end, then see what is owed now."""

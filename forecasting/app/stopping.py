@@ -2,7 +2,7 @@
 
 The handler of the signal raises KeyboardInterrupt, and all that a run holds is let go on the way out. That happens
 between two instructions of Python; a long query or computation in C may keep it waiting. A thread of its own therefore
-hears of the signal too: it wakes the main thread where it sleeps, cancels the queries at once, and where that did not
+hears of the signal too: it sees to it that the main thread hears, cancels the queries at once, and where that did not
 help it ends the process, after a last try to give back the slot.
 """
 
@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from db import interruption
 
 GRACE_SECONDS = 5.0
 """How long a run may take to end by itself."""
@@ -47,37 +48,32 @@ def in_time(farewell: Callable[[], None]) -> Iterator[None]:
 
 
 def _hear(pipe: int) -> None:
-    heard = False
     while signals := os.read(pipe, 64):
-        if signal.SIGTERM in signals and not heard:
-            heard = True
-            _wake_main_thread()
-        if signal.SIGTERM in signals or signal.SIGINT in signals:
-            _interrupt_queries()
-        if signal.SIGTERM in signals and _farewells:
-            _end_in_time()
+        if signal.SIGTERM in signals:
+            _see_to_it()
+        elif signal.SIGINT in signals:
+            interruption.interrupt()
 
 
-def _wake_main_thread() -> None:
-    """Handlers run in the main thread, but the system may have given the signal to another (it does where a process was
-    stopped and goes on): one that waits for a lock would sleep on. The handler takes the first alone."""
+def _see_to_it() -> None:
+    """Returns once the main thread has heard of the signal and nothing is left to be done."""
     main = threading.main_thread().ident
     assert main is not None
-    signal.pthread_kill(main, signal.SIGTERM)
-
-
-def _interrupt_queries() -> None:
-    if interruption := sys.modules.get("db.interruption"):
-        interruption.interrupt()
-
-
-def _end_in_time() -> None:
     until = time.monotonic() + GRACE_SECONDS
-    while time.monotonic() < until:
+    while True:
+        interruption.interrupt()
+        if not interruption.is_told():
+            # The system may have given the signal to any thread, and one that comes just before the main thread waits
+            # for a lock does not wake it: it is told until it hears. Its handler takes the first alone.
+            signal.pthread_kill(main, signal.SIGTERM)
+        elif not _farewells:
+            return
+        if _farewells and time.monotonic() > until:
+            _end()
         time.sleep(0.1)
-        if not _farewells:
-            return  # it is on its way out
-        _interrupt_queries()
+
+
+def _end() -> None:
     for farewell in reversed(_farewells):
         last = threading.Thread(target=farewell, daemon=True)
         last.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from subprocess import SubprocessError
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
@@ -31,8 +33,15 @@ class OwnServer:
             pgexec("pg_ctl", arguments, bin_path=self.server.bin_path, user=self.server.system_user)
 
     def start(self) -> None:
-        """Starts it where it is down; it listens where it did before."""
+        """Starts it where it is down and waits until it has recovered; it listens where it did before."""
         self.server.ensure_postgres_running()
+        until = time.monotonic() + 60
+        while True:
+            try:
+                return psycopg.connect(make_url(self.url).set(drivername="postgresql").render_as_string(False)).close()
+            except psycopg.OperationalError:
+                assert time.monotonic() < until, "the server does not come up"
+                time.sleep(0.2)
 
 
 @contextmanager
