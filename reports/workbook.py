@@ -45,13 +45,15 @@ class Layout:
 
 
 class Workbook:
-    """An Excel file written row by row in constant memory. Use as a context manager."""
+    """An Excel file written row by row in constant memory, its parts beside it until they are put together: a killed
+    writer leaves none of its rows elsewhere. Use as a context manager."""
 
     def __init__(self, path: Path):
         self._book = xlsxwriter.Workbook(
             str(path),
             {
                 "constant_memory": True,
+                "tmpdir": str(path.parent),
                 "strings_to_formulas": False,
                 "strings_to_urls": False,
                 "strings_to_numbers": False,

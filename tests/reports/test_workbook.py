@@ -64,6 +64,16 @@ def test_excel_gets_text_as_text_and_numbers_as_numbers(tmp_path: Path) -> None:
         assert sheet.cell(number, 6).value is None and sheet.cell(number, 7).value is None
 
 
+def test_a_killed_writer_leaves_no_rows_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    (aside := tmp_path / "aside").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    with Workbook(aside / "a.xlsx") as book:
+        book.sheet("a", Layout(["a"]), [["Anna"]])
+        assert not list(elsewhere.iterdir()) and list(aside.iterdir())
+    assert [file.name for file in aside.iterdir()] == ["a.xlsx"]
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=12) | st.sampled_from(ATTACKS))
 def test_no_csv_cell_starts_a_formula(text: str) -> None:
