@@ -45,7 +45,7 @@ test: .venv/.installed-dev  ## all tests, on SQLite and a real PostgreSQL, and t
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST)
 
-faults: .venv/.installed-dev  ## every fault at full count on both databases, side by side, one line each (hours)
+faults: .venv/.installed-dev  ## every fault at full count on both databases, side by side, one line each (an hour or two)
 	@$(MAKE) --no-print-directory -j 2 faults-on-sqlite faults-on-the-rest
 
 faults-on-sqlite:
