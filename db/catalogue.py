@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -122,6 +122,20 @@ def sample(warehouse: Warehouse, table: SeenTable, rows: int = SAMPLE_ROWS) -> d
         return None
     values = zip(*found, strict=True) if found else ([] for _ in table.columns)
     return {column.name: list(one) for column, one in zip(table.columns, values, strict=True)}
+
+
+def as_held(table: SeenTable, rows: Mapping[str, Sequence[Any]]) -> SeenTable:
+    """The table with the columns of numbers that hold nothing but text called text. SQLite holds nobody to a declared
+    type, and `create table ... as select` makes numbers of times."""
+    held = tuple(
+        replace(column, family="text")
+        if column.family == "number"
+        and (there := [value for value in rows[column.name] if value is not None])
+        and all(isinstance(value, str) for value in there)
+        else column
+        for column in table.columns
+    )
+    return replace(table, columns=held)
 
 
 def count(warehouse: Warehouse, table: SeenTable) -> int | None:
@@ -248,7 +262,7 @@ def family(type_: sa.types.TypeEngine[Any]) -> str:
         return "flag"
     if isinstance(type_, sa.Integer):
         return "integer"
-    if isinstance(type_, sa.Numeric):
+    if isinstance(type_, sa.Numeric | sa.Float):  # cousins since SQLAlchemy 2.1
         return "number"
     if isinstance(type_, sa.DateTime):
         return "timestamp"

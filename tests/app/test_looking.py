@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +50,39 @@ def test_postgresql_is_read_alike(make: Callable[[], Shop], postgres_database: s
     one = found(shop, postgres_database)
     assert not one.wrong
     assert one.missed == MISSED.get(shop.name, set())
+
+
+@pytest.mark.parametrize("make", [tuned.canonical, tuned.olist, tuned.online_retail, tuned.german])
+def test_copies_without_keys_or_proper_types_are_read_alike(make: Callable[[], Shop], tmp_path: Path) -> None:
+    """`create table ... as select` in SQLite: times are declared as numbers, numbers as floats."""
+    shop, url = make(), f"sqlite:///{tmp_path / 'copy.db'}"
+    shop.create(f"sqlite:///{tmp_path / 'shop.db'}")
+    with contextlib.closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        copy.execute("attach ? as shop", (str(tmp_path / "shop.db"),))
+        for table in shop.tables:
+            copy.execute(f'create table "{table}" as select * from shop."{table}"')  # noqa: S608  # names of our own
+        copy.commit()
+    one = found(shop, url)
+    assert not one.wrong
+    assert one.missed == set()
+
+
+@pytest.mark.parametrize("declared", ["real", "double precision", "float", "numeric(12, 3)", "int"])
+def test_numbers_of_every_type_are_numbers(declared: str, postgres_database: str) -> None:
+    engine = sa.create_engine(postgres_database)
+    with engine.begin() as connection:
+        connection.execute(sa.text("create table orders (order_id int primary key, customer_id int, placed_at date)"))
+        connection.execute(sa.text("insert into orders select n, n % 7, now() from generate_series(1, 60) n"))
+        columns = f"order_id int, item_id int, quantity {declared}, unit_price {declared}"
+        connection.execute(sa.text(f"create table order_lines ({columns})"))
+        connection.execute(
+            sa.text("insert into order_lines select n, n % 9, n % 3 + 1, n from generate_series(1, 60) n")
+        )
+    engine.dispose()
+    source = open_warehouse(postgres_database, name="shop", role="source")
+    proposal = look(source).proposals["order_lines"]
+    source.close()
+    assert {name for name, guess in proposal.columns.items() if guess.sure} >= {"quantity", "unit_price"}
 
 
 def test_hundreds_of_tables_of_no_shop_put_nothing_in_force(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from db.catalogue import SeenTable, bound, count, sample, tables
+from db.catalogue import SeenTable, as_held, bound, count, sample, tables
 from db.engines import Warehouse
 from forecasting.app.looking.columns import Studied
 from forecasting.app.looking.derived import counted_since_1970, derived, plain_query
@@ -70,6 +70,8 @@ def _like_lines(table: Studied) -> float:
 
 def _studied(warehouse: Warehouse, table: SeenTable, silent: frozenset[str], now: dt.datetime) -> Studied:
     rows = sample(warehouse, table)
+    if rows is not None:
+        table = as_held(table, rows)
     held = facts(table, rows, now)
     empty = rows is not None and not any(rows.values())
     return Studied(table, silent, held, 0 if empty else count(warehouse, table))
