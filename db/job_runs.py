@@ -146,6 +146,12 @@ def latest(warehouse: Warehouse, job: str | None = None, *, limit: int = 50) -> 
     ]
 
 
+def began(warehouse: Warehouse) -> datetime | None:
+    """When the first attempt that the ledger knows began, aware, UTC; None where nothing was ever attempted."""
+    with warehouse.reading() as connection:
+        return connection.scalar(sa.select(sa.func.min(JOB_RUNS.c.started_at)))
+
+
 def _alive(
     connection: sa.Connection, rows: Sequence[JobRun], moment: datetime
 ) -> set[tuple[str, datetime, int | None]]:

@@ -42,10 +42,13 @@ def jobs(
     for name, config in workspace.configuration.jobs.items():
         rows = job_runs.latest(results, name, limit=_ROWS) if results is not None else []
         ledgers[name] = Ledger.of(config, schedule_of(workspace.configuration.jobs, name), rows, moment)
-    return tuple(_job(name, ledgers, moment, grace) for name in ledgers)
+    began = job_runs.began(results) if results is not None else None
+    return tuple(_job(name, ledgers, moment, grace, began) for name in ledgers)
 
 
-def _job(name: str, ledgers: dict[str, Ledger], moment: dt.datetime, grace: dt.timedelta) -> JobStatus:
+def _job(
+    name: str, ledgers: dict[str, Ledger], moment: dt.datetime, grace: dt.timedelta, began: dt.datetime | None
+) -> JobStatus:
     ledger = ledgers[name]
     slot = max(ledger.slots, default=None)
     last = max(ledger.slots[slot], key=lambda row: row.attempt) if slot is not None else None
@@ -59,7 +62,7 @@ def _job(name: str, ledgers: dict[str, Ledger], moment: dt.datetime, grace: dt.t
         more_tries,
         owed(name, ledgers, moment).waits_for,
         upcoming(ledger.schedule, moment),
-        _stale(ledger, last, ledger.schedule.latest(moment - grace)),
+        _stale(ledger, last, ledger.schedule.latest(moment - grace), began),
     )
 
 
@@ -69,14 +72,16 @@ def _does(config: JobConfig) -> str:
     return "alerts" if config.alerts else f"report {config.report}"
 
 
-def _stale(ledger: Ledger, last: JobRun | None, due: dt.datetime | None) -> str:
-    """`due`: the latest slot that should have been run by now."""
+def _stale(ledger: Ledger, last: JobRun | None, due: dt.datetime | None, began: dt.datetime | None) -> str:
+    """`due`: the latest slot that should have been run by now. `began`: when anything was first run here; slots before
+    that are nobody's debt."""
     why = f": {last.error}" if last is not None and last.error else ""
     if last is not None and last.state == "missed":
         return f"the slot of {last.slot:%Y-%m-%d %H:%M} UTC was missed{why}"
     if last is not None and ledger.has_failed(last.slot):
         return f"the slot of {last.slot:%Y-%m-%d %H:%M} UTC failed for good{why}"
     # That a task's slot was not run shows in what is published, whoever was to run it.
-    if ledger.config.task is None and due is not None and (last is None or last.slot < due):
+    known = began if last is None else last.slot
+    if ledger.config.task is None and due is not None and (known is None or known < due):
         return f"the slot of {due:%Y-%m-%d %H:%M} UTC was not run"
     return ""

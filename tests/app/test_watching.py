@@ -15,6 +15,7 @@ from typing import Any
 
 import idle_shop
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 from program import Program
 from prometheus_client import generate_latest
@@ -24,6 +25,7 @@ from shell import Shell
 from db import claims, job_runs
 from db.engines import Warehouse, open_warehouse
 from db.outbox import Backlog
+from db.tables import JOB_RUNS
 from forecasting.app import config, metrics_port
 from forecasting.app.console import Console
 from forecasting.app.main import cli
@@ -207,6 +209,16 @@ def test_a_job_of_reports_that_nobody_ran_is_stale(small: Shell) -> None:
     assert "was missed: it slept" in small("status", code=1)
 
 
+def test_slots_from_before_anything_was_run_here_are_nobodys_debt(small: Shell) -> None:
+    """A scheduler in its first night: the pages wait for the task."""
+    configured(small, JOBS + "[tasks.idle]\n")
+    assert "STALE job pages: the slot of" in small("status", code=1), "nobody began"
+    warehouse = opened(small)
+    job_runs.start(warehouse, claims.claim(warehouse, job_runs.claim_name("nightly"), NOW), "nightly")
+    warehouse.close()
+    assert "STALE job pages" not in small("status", code=1)
+
+
 def test_a_new_and_an_outdated_warehouse_are_looked_at_all_the_same(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,6 +263,10 @@ def test_a_file_that_may_not_be_written_is_looked_at(small: Shell, monkeypatch: 
 
 def test_a_textfile_is_whole_and_says_what_the_status_says(small: Shell, tmp_path: Path) -> None:
     small("run", "--job", "nightly")
+    warehouse = opened(small)
+    with warehouse.writing() as connection:  # somebody has been at it for two days
+        connection.execute(sa.update(JOB_RUNS).values(started_at=NOW - dt.timedelta(days=2)))
+    warehouse.close()
     file = tmp_path / "forecasting.prom"
     assert small("status", "--prometheus", str(file), code=1) == "", "the pages were never made"
     assert sorted(one.name for one in tmp_path.iterdir() if "prom" in one.name) == ["forecasting.prom"]
