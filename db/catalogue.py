@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db.engines import SCHEMA, Warehouse
 from db.mapping import quoted_table
+from db.types import kind_of_sql
 
 SAMPLE_ROWS = 1000
 COUNTED_ROWS = 100_000
@@ -258,21 +259,11 @@ class _Details:
 
 def family(type_: sa.types.TypeEngine[Any]) -> str:
     """What a declared type amounts to."""
-    if isinstance(type_, sa.Boolean):
-        return "flag"
-    if isinstance(type_, sa.Integer):
-        return "integer"
-    if isinstance(type_, sa.Numeric | sa.Float):  # cousins since SQLAlchemy 2.1
-        return "number"
-    if isinstance(type_, sa.DateTime):
-        return "timestamp"
-    if isinstance(type_, sa.Date):
-        return "date"
+    if kind := kind_of_sql(type_):
+        return kind.value
     if isinstance(type_, sa.Uuid):
         return "uuid"
-    if isinstance(type_, sa.Enum | sa.String):
-        return "text"
-    if isinstance(type_, sa.types.NullType):  # SQLite without a declared type
+    if isinstance(type_, sa.Enum | sa.String | sa.types.NullType):  # the last: SQLite without a declared type
         return "text"
     return "other"
 

@@ -15,7 +15,7 @@ from alembic.operations import Operations
 from db.canonical import kind_of
 from db.convert import as_text
 from db.engines import Warehouse
-from db.types import sql_type
+from db.types import kind_of_sql, sql_type
 from forecasting.schema import Kind, Source
 
 _NUMBERS = (Kind.FLAG, Kind.INTEGER, Kind.NUMBER)
@@ -28,7 +28,7 @@ def existing_kinds(connection: sa.Connection, warehouse: Warehouse, source: Sour
     if not inspector.has_table(source.name, schema=warehouse.schema):
         return {}
     columns = inspector.get_columns(source.name, schema=warehouse.schema)
-    return {column["name"]: _kind_of_sql(column["type"]) for column in columns}
+    return {column["name"]: _declared(column["type"]) for column in columns}
 
 
 def evolve(connection: sa.Connection, warehouse: Warehouse, source: Source, rows: pa.Table) -> sa.Table:
@@ -56,7 +56,7 @@ def fitted(rows: pa.Table, table: sa.Table) -> pa.Table:
     """The rows in the types of a table that is wider than they are."""
     columns = []
     for name in rows.column_names:
-        values, kind = rows[name].combine_chunks(), _kind_of_sql(table.columns[name].type)
+        values, kind = rows[name].combine_chunks(), _declared(table.columns[name].type)
         if kind is Kind.TEXT and not pa.types.is_dictionary(values.type):
             values = as_text(values)
         elif kind is Kind.NUMBER and pa.types.is_boolean(values.type):
@@ -82,20 +82,8 @@ def _wanted(source: Source, name: str, type_: pa.DataType) -> Kind:
     return kind_of(type_)
 
 
-def _kind_of_sql(type_: Any) -> Kind:
-    if isinstance(type_, sa.types.TypeDecorator):
-        type_ = type_.impl_instance if hasattr(type_, "impl_instance") else type_.impl
-    for sql, kind in (
-        (sa.Boolean, Kind.FLAG),
-        (sa.Integer, Kind.INTEGER),
-        (sa.Numeric, Kind.NUMBER),
-        (sa.Float, Kind.NUMBER),
-        (sa.DateTime, Kind.TIMESTAMP),
-        (sa.Date, Kind.DATE),
-    ):
-        if isinstance(type_, sql):
-            return kind
-    return Kind.TEXT
+def _declared(type_: sa.types.TypeEngine[Any]) -> Kind:
+    return kind_of_sql(type_) or Kind.TEXT
 
 
 def _table(source: Source, kinds: dict[str, Kind], schema: str | None) -> sa.Table:

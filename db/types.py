@@ -57,3 +57,20 @@ def sql_type(kind: Kind) -> TypeEngine[Any]:
     if kind not in _OF_KIND:
         raise ValueError(f"a column of kind {kind!r} cannot be written: give it a type")
     return _OF_KIND[kind]()
+
+
+_KIND_OF = {
+    sa.Boolean: Kind.FLAG,
+    sa.Integer: Kind.INTEGER,
+    sa.Numeric: Kind.NUMBER,
+    sa.Float: Kind.NUMBER,  # a cousin of Numeric since SQLAlchemy 2.1
+    sa.DateTime: Kind.TIMESTAMP,
+    sa.Date: Kind.DATE,
+}
+
+
+def kind_of_sql(type_: TypeEngine[Any]) -> Kind | None:
+    """The kind of flags, numbers and times as a table declares them; None for all else."""
+    if isinstance(type_, TypeDecorator):
+        type_ = type_.impl_instance
+    return next((kind for sql, kind in _KIND_OF.items() if isinstance(type_, sql)), None)
