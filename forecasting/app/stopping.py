@@ -49,10 +49,10 @@ def in_time(farewell: Callable[[], None]) -> Iterator[None]:
 
 def _hear(pipe: int) -> None:
     while signals := os.read(pipe, 64):
+        interruption.interrupt()
         if signal.SIGTERM in signals:
             _see_to_it()
-        elif signal.SIGINT in signals:
-            interruption.interrupt()
+            return  # what is cleaned up from here on is not to be interrupted
 
 
 def _see_to_it() -> None:
@@ -61,7 +61,7 @@ def _see_to_it() -> None:
     assert main is not None
     until = time.monotonic() + GRACE_SECONDS
     while True:
-        interruption.interrupt()
+        time.sleep(0.1)
         if not interruption.is_told():
             # The system may have given the signal to any thread, and one that comes just before the main thread waits
             # for a lock does not wake it: it is told until it hears. Its handler takes the first alone.
@@ -70,7 +70,7 @@ def _see_to_it() -> None:
             return
         if _farewells and time.monotonic() > until:
             _end()
-        time.sleep(0.1)
+        interruption.interrupt()
 
 
 def _end() -> None:
