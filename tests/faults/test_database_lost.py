@@ -78,8 +78,7 @@ def test_server_of_a_source_restarted(
         pytest.skip("the seams are the same as those of the results")
     with own_server() as server:
         program = idle_shop.create(on_sqlite, monkeypatch, orders=False)
-        url = make_url(server.url).set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(url, autocommit=True) as connection:
+        with server.connect() as connection:
             connection.execute("create table theirs (order_id text, customer_id text, placed_at timestamptz)")
             connection.execute(
                 "insert into theirs select 'O' || n, 'C' || n % 40, '2024-01-02' from generate_series(1, 120) n"

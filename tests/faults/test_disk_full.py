@@ -21,7 +21,6 @@ from nursery import Start
 from own_server import OwnServer, own_server
 from program import Program, write_shop
 from shell import Shell
-from sqlalchemy.engine import make_url
 from tally import is_full, points, tally
 
 from db.engines import open_warehouse
@@ -93,10 +92,9 @@ def test_disk_full_beside_postgresql(
 
 def _next_log(server: OwnServer) -> None:
     """Lets the server begin files of its WAL until there is no room for another."""
-    url = make_url(server.url).set(drivername="postgresql").render_as_string(hide_password=False)
     with suppress(psycopg.Error):
         for _ in range(3):
-            with psycopg.connect(url, autocommit=True) as connection:
+            with server.connect() as connection:
                 connection.execute("select pg_logical_emit_message(false, 'fault', 'x')")
                 connection.execute("select pg_switch_wal()")
 
